@@ -1,0 +1,52 @@
+// Peak heap memory of a search above what the process held before it, counted at malloc's door.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <malloc.h>
+#include <new>
+
+#include <hso/optimize.hpp>
+
+#include "tables.hpp"
+
+namespace {
+
+long long live = 0, peak = 0;
+
+void* counted(std::size_t size) {
+    void* block = std::malloc(size);
+    if (!block) throw std::bad_alloc();
+    live += static_cast<long long>(malloc_usable_size(block));
+    peak = std::max(peak, live);
+    return block;
+}
+
+void release(void* block) noexcept {
+    if (block) live -= static_cast<long long>(malloc_usable_size(block));
+    std::free(block);
+}
+
+}  // namespace
+
+void* operator new(std::size_t size) { return counted(size); }
+void operator delete(void* block) noexcept { release(block); }
+void operator delete(void* block, std::size_t) noexcept { release(block); }
+
+int main() {
+    const auto noise = bench::stable_diffusion();
+    for (auto search : {hso::Search::bilevel, hso::Search::paper})
+        for (int nfe : {5, 10, 20, 50}) {
+            hso::Options options;
+            options.terminal = hso::Terminal::t_min;
+            options.search = search;
+            // NLopt allocates with malloc, out of sight of operator new: its share is the heap's growth
+            const auto before = mallinfo2();
+            const long long start = peak = live;
+            const auto schedule = hso::optimize(noise, nfe, options);
+            const auto after = mallinfo2();
+            std::printf("%s nfe %d: peak %lld bytes by operator new, heap grown by %lld bytes, fitness %.10g\n",
+                        hso::to_string(search).data(), nfe, peak - start,
+                        static_cast<long long>(after.arena + after.hblkhd) - static_cast<long long>(before.arena + before.hblkhd),
+                        schedule.fitness);
+        }
+}

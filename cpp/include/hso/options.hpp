@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <utility>
+
+#include <hso/error_proxy.hpp>
+
+namespace hso {
+
+/// Where the last network call's interval ends.
+enum class Terminal {
+    zero,   ///< N nodes are optimized, then the step to sigma 0 (the published DDIM setting)
+    t_min,  ///< N+1 nodes are optimized, integration stops at the last (the published UniPC setting)
+    skip,   ///< N+1 nodes are optimized, but from the N-th the step goes straight to sigma 0
+};
+
+/// How the schedule is looked for.
+enum class Search {
+    bilevel,  ///< differential evolution over psi, lower level with the spacing as constraints, polish with free ends
+    paper,    ///< as published: the lower level ignores the spacing, the upper level penalizes it
+};
+
+/// What the lower level minimizes and the fitness measures.
+enum class LowerObjective {
+    mep,        ///< the midpoint error proxy (paper eq. 8)
+    dm_nonuni,  ///< DM-NonUni's bound for UniPC (Xue et al. 2024)
+};
+
+/// Differential evolution (Storn and Price 1997), best1bin with dither; the defaults are the published settings.
+struct EvolutionOptions {
+    int population_factor = 20;     ///< individuals per parameter: 20 x 3
+    int max_generations = 60;       ///< after the first population
+    double tolerance = 0.01;        ///< stop when the fitness spread is below tolerance * |mean|
+    double mutation_low = 0.5;      ///< the dithered F of a generation is drawn from [low, high)
+    double mutation_high = 1.0;
+    double crossover = 0.7;         ///< CR
+};
+
+/// Options of optimize(); every field has the published default.
+struct Options {
+    Terminal terminal = Terminal::zero;
+    Search search = Search::bilevel;
+    LowerObjective objective = LowerObjective::mep;
+    ErrorProxy proxy = ErrorProxy::power(2.0);
+    double gamma = 1e9;                                   ///< weight of the spacing penalty, >= 0
+    std::optional<double> d_min = {};                     ///< least spacing in t; default d_min(nfe)
+    std::pair<double, double> rho = {3.0, 16.0};          ///< range of psi's rho
+    /// Ranges of the ends in t. Defaults: 0.01..0.03 and 0.96..1 on the sampler's clock, see NoiseSchedule::shifted.
+    std::optional<std::pair<double, double>> t_min = {};
+    std::optional<std::pair<double, double>> t_max = {};
+    std::uint64_t seed = 0;
+    int threads = 1;           ///< 0: one per processor. The result does not depend on it.
+    int local_iterations = 80; ///< most objective evaluations of one lower-level solve (published: 80 iterations)
+    EvolutionOptions evolution = {};
+    /// Called between generations on the calling thread; an exception thrown here ends the search and reaches the caller.
+    std::function<void()> on_generation = {};
+};
+
+}  // namespace hso

@@ -1,0 +1,120 @@
+#include "differential_evolution.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "random.hpp"
+
+namespace hso::detail {
+
+namespace {
+
+/// The population, in the unit cube: row i is individual i.
+class Population {
+  public:
+    Population(std::size_t size, std::size_t dimension) : dimension_(dimension), genes_(size * dimension) {}
+
+    std::span<double> operator[](std::size_t i) { return std::span(genes_).subspan(i * dimension_, dimension_); }
+    std::span<const double> operator[](std::size_t i) const {
+        return std::span(genes_).subspan(i * dimension_, dimension_);
+    }
+
+  private:
+    std::size_t dimension_;
+    std::vector<double> genes_;
+};
+
+/// One sample in each of the `size` slices of every axis (McKay, Beckman and Conover 1979).
+void latin_hypercube(Population& population, std::size_t size, std::size_t dimension, std::uint64_t seed) {
+    std::vector<std::size_t> slice(size);
+    for (std::size_t k = 0; k < dimension; ++k) {
+        RandomStream random(seed, 0, k);
+        std::iota(slice.begin(), slice.end(), std::size_t{0});
+        for (std::size_t i = size; i-- > 1;) std::swap(slice[i], slice[random.below(i + 1)]);
+        for (std::size_t i = 0; i < size; ++i)
+            population[i][k] = (static_cast<double>(slice[i]) + random.uniform()) / static_cast<double>(size);
+    }
+}
+
+/// best1bin: best + F (r0 - r1) crossed into individual i; at least one gene comes from the mutant.
+void build_trial(const Population& population, std::size_t size, std::size_t best, std::size_t i, double f,
+                 double crossover, RandomStream random, std::span<double> trial) {
+    std::size_t r0 = random.below(size - 1);
+    if (r0 >= i) ++r0;
+    std::size_t r1 = random.below(size - 2);
+    for (std::size_t taken : {std::min(i, r0), std::max(i, r0)})
+        if (r1 >= taken) ++r1;
+    const std::size_t always = random.below(trial.size());
+    for (std::size_t k = 0; k < trial.size(); ++k) {
+        const bool mutate = random.uniform() < crossover || k == always;
+        const double mutant = population[best][k] + f * (population[r0][k] - population[r1][k]);
+        const double anew = random.uniform();
+        if (!mutate)
+            trial[k] = population[i][k];
+        else
+            trial[k] = mutant >= 0.0 && mutant <= 1.0 ? mutant : anew;
+    }
+}
+
+bool has_converged(std::span<const double> values, double tolerance) {
+    const auto n = static_cast<double>(values.size());
+    double mean = 0.0, square = 0.0;
+    for (double value : values) mean += value / n;
+    if (!std::isfinite(mean)) return false;
+    for (double value : values) square += (value - mean) * (value - mean) / n;
+    return std::sqrt(square) <= tolerance * std::abs(mean);
+}
+
+}  // namespace
+
+EvolutionResult differential_evolution(std::span<const std::pair<double, double>> bounds, const EvolutionOptions& options,
+                                       std::uint64_t seed, ThreadTeam& team,
+                                       FunctionRef<double(std::size_t, std::span<const double>)> f,
+                                       const std::function<void()>& on_generation) {
+    const std::size_t dimension = bounds.size();
+    const std::size_t size = std::max<std::size_t>(4, static_cast<std::size_t>(options.population_factor) * dimension);
+    Population population(size, dimension), trials(size, dimension), scaled(team.size(), dimension);
+    std::vector<double> values(size), trial_values(size);
+    const auto to_box = [&](std::span<const double> unit, std::span<double> x) {
+        for (std::size_t k = 0; k < dimension; ++k)
+            x[k] = std::min(bounds[k].first + unit[k] * (bounds[k].second - bounds[k].first), bounds[k].second);
+    };
+    const auto evaluate = [&](const Population& rows, std::span<double> out) {
+        team.run(size, [&](std::size_t worker, std::size_t i) {
+            to_box(rows[i], scaled[worker]);
+            out[i] = f(worker, scaled[worker]);
+        });
+    };
+
+    latin_hypercube(population, size, dimension, seed);
+    evaluate(population, values);
+    const auto best_index = [&] {
+        return static_cast<std::size_t>(std::min_element(values.begin(), values.end()) - values.begin());
+    };
+    EvolutionResult result;
+    for (;;) {
+        if (on_generation) on_generation();
+        result.converged = has_converged(values, options.tolerance);
+        if (result.converged || result.generations == options.max_generations) break;
+        const auto generation = static_cast<std::uint64_t>(++result.generations);
+        const double f_scale = options.mutation_low + RandomStream(seed, generation, size).uniform() *
+                                                          (options.mutation_high - options.mutation_low);
+        const std::size_t best = best_index();
+        for (std::size_t i = 0; i < size; ++i)
+            build_trial(population, size, best, i, f_scale, options.crossover, RandomStream(seed, generation, i), trials[i]);
+        evaluate(trials, trial_values);
+        for (std::size_t i = 0; i < size; ++i) {
+            if (!(trial_values[i] <= values[i])) continue;
+            values[i] = trial_values[i];
+            std::copy(trials[i].begin(), trials[i].end(), population[i].begin());
+        }
+    }
+    const std::size_t best = best_index();
+    result.value = values[best];
+    result.best.resize(dimension);
+    to_box(population[best], result.best);
+    return result;
+}
+
+}  // namespace hso::detail

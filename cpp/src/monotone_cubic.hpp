@@ -1,0 +1,28 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+namespace hso::detail {
+
+/// Piecewise cubic through (x_i, y_i) that is monotone wherever the data are (Fritsch and Carlson 1980, with the
+/// three-point end slopes and weighted harmonic means of Fritsch and Butland 1984), continued linearly beyond its ends.
+/// Continuously differentiable; the second derivative jumps at the nodes.
+class MonotoneCubic {
+  public:
+    /// `x` strictly increasing, the same size n >= 2 as `y`; both finite (checked by the callers, which name them).
+    MonotoneCubic(std::span<const double> x, std::span<const double> y);
+
+    struct Point {
+        double value, d1, d2;
+    };
+    Point operator()(double x) const;
+
+    std::span<const double> x() const { return x_; }
+    std::span<const double> y() const { return y_; }
+
+  private:
+    std::vector<double> x_, y_, slope_;
+};
+
+}  // namespace hso::detail

@@ -1,0 +1,49 @@
+#include <cmath>
+#include <string>
+
+#include <hso/options.hpp>
+
+#include "invalid.hpp"
+#include "problem.hpp"
+
+namespace hso::detail {
+
+namespace {
+
+void check_range(std::string_view name, const std::pair<double, double>& range) {
+    if (!std::isfinite(range.first) || !std::isfinite(range.second) || !(range.first <= range.second))
+        throw_invalid(name, "(" + number(range.first) + ", " + number(range.second) + ")",
+                      "a finite range (low, high) with low <= high");
+}
+
+void check_at_least(std::string_view name, int value, int least) {
+    if (value < least) throw_invalid(name, std::to_string(value), "at least " + std::to_string(least));
+}
+
+}  // namespace
+
+void check_options(const Options& options) {
+    if (!(options.gamma >= 0.0) || !std::isfinite(options.gamma)) throw_invalid("gamma", options.gamma, "a finite number >= 0");
+    if (options.d_min && (!(*options.d_min >= 0.0) || !std::isfinite(*options.d_min)))
+        throw_invalid("d_min", *options.d_min, "a finite number >= 0");
+    check_range("rho", options.rho);
+    if (!(options.rho.first > 0.0)) throw_invalid("rho", options.rho.first, "a range above 0");
+    if (options.t_min) check_range("t_min", *options.t_min);
+    if (options.t_max) check_range("t_max", *options.t_max);
+    check_at_least("threads", options.threads, 0);
+    if (options.threads > 1024) throw_invalid("threads", std::to_string(options.threads), "at most 1024");
+    check_at_least("local_iterations", options.local_iterations, 1);
+    const EvolutionOptions& evolution = options.evolution;
+    check_at_least("population_factor", evolution.population_factor, 1);
+    if (evolution.population_factor > 10000)
+        throw_invalid("population_factor", std::to_string(evolution.population_factor), "at most 10000");
+    check_at_least("max_generations", evolution.max_generations, 0);
+    if (!(evolution.tolerance >= 0.0)) throw_invalid("tolerance", evolution.tolerance, "a number >= 0");
+    if (!(evolution.mutation_low >= 0.0 && evolution.mutation_low <= evolution.mutation_high && evolution.mutation_high <= 2.0))
+        throw_invalid("mutation", "(" + number(evolution.mutation_low) + ", " + number(evolution.mutation_high) + ")",
+                      "a range within [0, 2]");
+    if (!(evolution.crossover >= 0.0 && evolution.crossover <= 1.0))
+        throw_invalid("crossover", evolution.crossover, "in [0, 1]");
+}
+
+}  // namespace hso::detail

@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <span>
+#include <utility>
+
+#include <hso/error_proxy.hpp>
+#include <hso/noise_schedule.hpp>
+#include <hso/options.hpp>
+
+namespace hso::detail {
+
+/// Nodes are kept at least this far apart in t even where no spacing is asked for: a schedule is strictly monotone.
+constexpr double kLeastSpacing = 1e-9;
+
+/// What is minimized, over which nodes, within which bounds: options checked and resolved against one noise schedule.
+struct Problem {
+    NoiseSchedule noise;
+    ErrorProxy proxy;
+    LowerObjective objective;
+    Terminal terminal;
+    int nfe;
+    std::size_t intervals;  ///< between the optimized nodes: nfe, or nfe - 1 for Terminal::zero
+    double d_min;           ///< as asked for
+    double spacing;         ///< max(d_min, kLeastSpacing)
+    double gamma;
+    std::pair<double, double> rho, t_min, t_max;
+
+    std::size_t nodes() const { return intervals + 1; }
+
+    /// The lower objective at strictly increasing nodes; an empty gradient leaves it out.
+    double value(std::span<const double> lambdas, std::span<double> gradient = {}) const;
+
+    /// lambda for t, for iterates of a solver that may stray from the noise schedule's range by rounding.
+    NoiseSchedule::LambdaSlope lambda_slope(double t) const;
+    void lambda(std::span<const double> t, std::span<double> lambdas) const;
+    void t(std::span<const double> lambdas, std::span<double> t) const;
+};
+
+/// Throws std::invalid_argument for whatever makes no sense.
+Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options);
+
+/// The checks of Options that need no noise schedule.
+void check_options(const Options& options);
+
+}  // namespace hso::detail
