@@ -39,12 +39,13 @@ EvolutionResult evolve(const Problem& problem, const Options& options, ThreadTea
 }
 
 /// SciPy, whose differential evolution the published search uses, ends with a local polish by finite differences. The
-/// fitness is too noisy for those (gamma = 1e9 times rounding), so a derivative-free simplex method stands in.
-void polish_psi(const Problem& problem, std::vector<double>& x, double value,
-                FunctionRef<double(std::span<const double>)> fitness) {
-    constexpr LocalBudget budget{.tolerance = 1e-12, .max_evaluations = 300};
-    std::array<double, 3> lower = {problem.rho.first, problem.t_min.first, problem.t_max.first};
-    std::array<double, 3> upper = {problem.rho.second, problem.t_min.second, problem.t_max.second};
+/// fitness is too noisy for those (gamma = 1e9 times rounding), so a derivative-free simplex method stands in; it moves
+/// the two ends alone, since the fitness does not depend on rho but for rounding.
+void polish_ends(const Problem& problem, std::vector<double>& x, double value,
+                 FunctionRef<double(std::span<const double>)> fitness) {
+    constexpr LocalBudget budget{.tolerance = 1e-12, .max_evaluations = 200};
+    const std::array<double, 3> lower = {x[0], problem.t_min.first, problem.t_max.first};
+    const std::array<double, 3> upper = {x[0], problem.t_min.second, problem.t_max.second};
     std::vector<double> polished = x;
     if (minimize_subplex(polished, lower, upper, fitness, budget).value < value) x = polished;
 }
@@ -70,7 +71,7 @@ SearchResult search_paper(const Problem& problem, const Options& options) {
         return value + spacing_penalty(t[worker], problem.d_min, problem.gamma);
     };
     EvolutionResult evolution = evolve(problem, options, team, fitness);
-    polish_psi(problem, evolution.best, evolution.value, [&](std::span<const double> x) { return fitness(0, to_psi(x)); });
+    polish_ends(problem, evolution.best, evolution.value, [&](std::span<const double> x) { return fitness(0, to_psi(x)); });
     fitness(0, to_psi(evolution.best));
     SearchResult result = finish(evolution, levels, evolution.best[0]);
     result.t = t[0];

@@ -1,0 +1,95 @@
+"""How a schedule gets into a scheduler: the part that all classes share."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ._checks import check_family, check_lambda_clip, check_lambda_gaps, check_noise
+from ._handover import Handover, check_decreasing
+from ._libraries import load
+from ._noise import noise_family
+from ._scheduled import Scheduled
+from ._target import setting
+
+# log((1 - s)/s) needs s < 1; diffusers' UniPC stops at the same value.
+FLOW_SIGMA_MAX = 1.0 - 1e-6
+
+
+class Strategy:
+    """Reset the solver through its own ``set_timesteps``, then overwrite what ``step`` reads.
+
+    It fits every class whose ``step`` takes its noise levels from ``sigmas[step_index + k]`` alone,
+    where the timestep's value only finds the first index. Strategies have no state.
+    """
+
+    mixin: ClassVar[type[Scheduled]] = Scheduled
+    # Whether step() takes log(alpha/sigma) of its nodes, infinite at a flow sigma of 1.
+    uses_lambda: ClassVar[bool] = False
+
+    def order(self, scheduler: Any) -> int:
+        """Return how many network outputs one step may combine."""
+        return 1
+
+    def prepare(self, scheduler: Any, handover: Handover, tolerance: float) -> Handover:
+        """Return the numbers to install, or raise ValueError; ``scheduler`` is only read."""
+        family = noise_family(scheduler)
+        check_family(scheduler, handover, family)
+        check_noise(scheduler, handover, family, tolerance)
+        if self.uses_lambda and family == "flow":
+            handover = dataclasses.replace(
+                handover, sigmas=np.minimum(handover.sigmas, FLOW_SIGMA_MAX)
+            )
+            check_decreasing("sigmas", handover.sigmas)
+        check_lambda_clip(scheduler, handover)
+        if self.order(scheduler) > 1:
+            check_lambda_gaps(scheduler, handover)
+        self.check(scheduler, handover)
+        return handover
+
+    def check(self, scheduler: Any, handover: Handover) -> None:
+        """Raise ValueError for settings with which this class cannot run the schedule."""
+
+    def configure(self, scheduler: Any, handover: Handover) -> None:
+        """Set the configuration values that ``step`` reads to what the schedule is."""
+        if "final_sigmas_type" in scheduler.config:
+            kind = "zero" if handover.ends_at_zero else "sigma_min"
+            scheduler.register_to_config(final_sigmas_type=kind)
+
+    def reset_arguments(self, scheduler: Any, mu: float | None) -> dict[str, Any]:
+        """Return what the class's own ``set_timesteps`` needs beyond the number of steps."""
+        return {}
+
+    def install(self, scheduler: Any, handover: Handover, device: Any) -> None:
+        """Write the schedule's arrays into ``scheduler``; the timesteps go to ``device``."""
+        torch = load("torch")
+        scheduler.sigmas = self.sigma_tensor(handover, device)
+        scheduler.timesteps = torch.tensor(handover.timesteps, dtype=torch.float32, device=device)
+        scheduler.num_inference_steps = handover.nfe
+
+    def sigma_tensor(self, handover: Handover, device: Any) -> Any:
+        """Return the noise levels as the class keeps them: on the CPU.
+
+        In float64, so that no digits are lost in differences of lambda. ``step`` takes single
+        elements, which do not change the type of the latents. Apple's GPUs have no float64, and
+        UniPC moves the elements there.
+        """
+        torch = load("torch")
+        kind = torch.float32 if _is_mps(device) else torch.float64
+        return torch.tensor(handover.sigmas, dtype=kind)
+
+
+def dynamic_shift(scheduler: Any, mu: float | None) -> dict[str, Any]:
+    """Return the ``mu`` that classes demand under use_dynamic_shifting; the grid is dropped."""
+    if not setting(scheduler, "use_dynamic_shifting", False):
+        return {}
+    return {"mu": 1.0 if mu is None else mu}
+
+
+def _is_mps(device: Any) -> bool:
+    torch = load("torch")
+    if device is None:
+        return bool(torch.backends.mps.is_available())
+    return bool(torch.device(device).type == "mps")

@@ -1,0 +1,189 @@
+"""Schedules: N+1 noise levels of which the network sees the first N, and where they come from."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _core
+from ._arrays import Array, as_vector, read_only
+from .noise_schedule import NoiseSchedule
+from .objective import ErrorProxy, core_proxy
+from .schedule_file import read_schedule, write_schedule
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Psi(NamedTuple):
+    """The search's three parameters (paper eq. 2): the start's curvature and the ends of the optimized nodes."""
+
+    rho: float
+    t_min: float
+    t_max: float
+
+
+def _finite_or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Schedule:
+    """A schedule of `nfe` network calls. Arrays are float64 and read-only.
+
+    Attributes:
+        t: Shape (nfe+1,), strictly decreasing times; the last is 0 for terminals "zero" and "skip".
+        lambdas: Shape (nfe+1,), strictly increasing half log-SNR; the last is inf for "zero" and "skip".
+        sigmas: Shape (nfe+1,), strictly decreasing: VE sigma = sigma/alpha, for flow models sigma itself; the
+            last is 0 for "zero" and "skip".
+        timesteps: Shape (nfe,), what the network is told, fractional.
+        nfe: Network calls.
+        terminal: "zero", "t_min" or "skip".
+        family: The noise schedule's family: "vp", "flow", "ve" or "general".
+        noise_fingerprint: The noise schedule's fingerprint.
+        mep: The lower objective over the optimized nodes (paper eq. 8, or DM-NonUni's bound).
+        penalty: gamma times the sum of eq. 10.
+        fitness: mep + penalty (eq. 9).
+        psi: rho of the start (None where there was none) and the ends of the optimized nodes.
+        lower_bound: Certified bound on the fitness, None where the search gives none.
+        gap: (fitness - lower_bound) / |fitness|, None likewise.
+        min_spacing: Smallest |t_{i+1} - t_i| of the optimized nodes; inf for a single node.
+        d_min: The spacing that was asked for.
+        evaluations: Objective evaluations of the lower level.
+        elapsed: Seconds of the search.
+        status: "converged", "max_generations", "collapsed" (nodes as close as they may be: the proxy
+            rewards huge steps), or "given".
+        search: The search's or the baseline's name.
+    """
+
+    t: Array
+    lambdas: Array
+    sigmas: Array
+    timesteps: Array
+    nfe: int
+    terminal: str
+    family: str
+    noise_fingerprint: str
+    mep: float
+    penalty: float
+    fitness: float
+    psi: Psi
+    lower_bound: float | None
+    gap: float | None
+    min_spacing: float
+    d_min: float
+    evaluations: int
+    elapsed: float
+    status: str
+    search: str
+
+    @classmethod
+    def _from_core(cls, found: _core.Schedule, noise: NoiseSchedule, search: str) -> Schedule:
+        return cls(
+            t=read_only(found.t),
+            lambdas=read_only(found.lambdas),
+            sigmas=read_only(found.sigmas),
+            timesteps=read_only(found.timesteps),
+            nfe=found.nfe,
+            terminal=found.terminal,
+            family=noise.family,
+            noise_fingerprint=noise.fingerprint,
+            mep=found.mep,
+            penalty=found.penalty,
+            fitness=found.fitness,
+            psi=Psi(*found.psi),
+            lower_bound=_finite_or_none(found.lower_bound),
+            gap=_finite_or_none(found.gap),
+            min_spacing=found.min_spacing,
+            d_min=found.d_min,
+            evaluations=found.evaluations,
+            elapsed=found.elapsed,
+            status=found.status,
+            search=search,
+        )
+
+    @classmethod
+    def from_nodes(
+        cls,
+        noise: NoiseSchedule,
+        t: npt.ArrayLike,
+        *,
+        terminal: str = "zero",
+        objective: str = "mep",
+        p: float = 2.0,
+        proxy: ErrorProxy | None = None,
+        gamma: float = 1e9,
+        d_min: float | None = None,
+        search: str = "given",
+    ) -> Schedule:
+        """A schedule at given nodes `t`, strictly decreasing: shape (nfe,) for "zero", (nfe+1,) for "t_min" and "skip".
+
+        Its mep, penalty and fitness are those of these nodes under the options.
+        """
+        found = _core.schedule_from_nodes(
+            noise._core,
+            as_vector("t", t),
+            str(terminal),
+            str(objective),
+            core_proxy(p, proxy),
+            float(gamma),
+            None if d_min is None else float(d_min),
+        )
+        return cls._from_core(found, noise, search)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the schedule as a small JSON file; an interrupted write leaves the old file."""
+        write_schedule(path, {field.name: getattr(self, field.name) for field in fields(self)})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Schedule:
+        """Reads a schedule that `save` wrote; ValueError for a file that is none, or damaged."""
+        values: Mapping[str, Any] = read_schedule(path, [field.name for field in fields(cls)])
+        arrays = {
+            name: read_only(np.array(values[name], dtype=np.float64))
+            for name in ("t", "lambdas", "sigmas", "timesteps")
+        }
+        schedule = cls(**{**values, **arrays, "psi": Psi(*values["psi"])})
+        schedule._check_shapes(path)
+        return schedule
+
+    def _check_shapes(self, path: str | os.PathLike[str]) -> None:
+        nodes = self.nfe + 1
+        sizes = (self.t.shape, self.lambdas.shape, self.sigmas.shape, self.timesteps.shape)
+        if sizes != ((nodes,), (nodes,), (nodes,), (self.nfe,)):
+            raise ValueError(f"{os.fspath(path)!r} is damaged: shapes {sizes} do not fit nfe = {self.nfe}")
+        falls = all(bool(np.all(np.diff(x) < 0)) for x in (self.t, self.sigmas, -self.lambdas))
+        if not falls:
+            raise ValueError(f"{os.fspath(path)!r} is damaged: its noise levels are not strictly monotone")
+
+    def plot(self, *, axes: Axes | None = None) -> Axes:
+        """Draws the nodes over t with their lambdas (needs matplotlib); returns the axes."""
+        from .plot import plot_schedule
+
+        return plot_schedule(self, axes)
+
+    def __eq__(self, other: object) -> bool:
+        """The same noise levels and timesteps, to the bit, for the same noise schedule."""
+        return (
+            isinstance(other, Schedule)
+            and self.noise_fingerprint == other.noise_fingerprint
+            and np.array_equal(self.lambdas, other.lambdas)
+            and np.array_equal(self.sigmas, other.sigmas)
+            and np.array_equal(self.timesteps, other.timesteps)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.noise_fingerprint, self.lambdas.tobytes()))
+
+    def __repr__(self) -> str:
+        steps = np.array2string(self.timesteps, precision=1, separator=", ", max_line_width=10**6, threshold=12)
+        return (
+            f"Schedule(nfe={self.nfe}, terminal={self.terminal!r}, timesteps={steps}, "
+            f"fitness={self.fitness:.6g}, status={self.status!r}, search={self.search!r})"
+        )
