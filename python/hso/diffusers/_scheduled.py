@@ -57,7 +57,6 @@ class Applied:
 class Scheduled:
     """Mixin that goes before a diffusers scheduler class."""
 
-    __slots__ = ()
     _hso_base: ClassVar[Any]
     _hso_mixin: ClassVar[Any]
 

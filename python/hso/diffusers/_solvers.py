@@ -77,8 +77,6 @@ class UniPC(Strategy):
 class ScheduledEuler(Scheduled):
     """Euler with the latent scale of the schedule's first noise level."""
 
-    __slots__ = ()
-
     @property
     def init_noise_sigma(self) -> Any:
         """What pipelines multiply unit noise with, a tensor of no dimensions.

@@ -19,8 +19,6 @@ class HsoWarning(UserWarning):
 class ScheduledDDIM(Scheduled):
     """DPM-Solver++(1) in the place of DDIM: takes what pipelines pass to DDIM's ``step``."""
 
-    __slots__ = ()
-
     def step(
         self,
         model_output: Any,

@@ -1,0 +1,75 @@
+"""Samples the small model under a schedule, and measures the distance to its many-step solution."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from diffusers import DDIMScheduler, DDPMPipeline, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+
+import hso
+
+MODEL = Path(__file__).parent / "models" / "fashion_mnist_sd"
+SOLVERS = {"UniPC": UniPCMultistepScheduler, "DDIM": DDIMScheduler, "DPM++ 2M": DPMSolverMultistepScheduler}
+
+Images = npt.NDArray[np.float32]
+"""(n, 28, 28) in [-1, 1]."""
+
+
+@dataclass(frozen=True)
+class Sampler:
+    """The model with the device it runs on and the noise that every schedule starts from, (n, 1, 28, 28)."""
+
+    unet: Any
+    config: dict[str, Any]
+    noise: torch.Tensor
+
+    @classmethod
+    def load(cls, count: int, seed: int, folder: Path = MODEL) -> Sampler:
+        """Loads the pipeline of `folder`, on a GPU where there is one, and draws `count` starts."""
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        pipe = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
+        unet = pipe.unet.to(device=device).eval()
+        shape = (count, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+        noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
+        return cls(unet, dict(pipe.scheduler.config), noise)
+
+    @property
+    def noise_schedule(self) -> hso.NoiseSchedule:
+        """The noise table that the model was trained on."""
+        return hso.diffusers.noise_schedule(self.scheduler("UniPC"))
+
+    def scheduler(self, solver: str) -> Any:
+        """A diffusers scheduler of the pipeline's configuration, as a user builds it with from_config."""
+        # every class ignores some of the others' keys, and says so
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return SOLVERS[solver].from_config(copy.deepcopy(self.config))
+
+    @torch.inference_mode()
+    def run(self, solver: str, nfe: int, schedule: hso.Schedule | None) -> Images:
+        """Images after `nfe` network calls under `schedule`, or under the scheduler's default."""
+        scheduler = self.scheduler(solver)
+        if schedule is not None:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", hso.diffusers.HsoWarning)
+                scheduler = hso.diffusers.apply(scheduler, schedule)
+        scheduler.set_timesteps(nfe, device=self.noise.device)
+        x = self.noise * scheduler.init_noise_sigma
+        for t in scheduler.timesteps:
+            output = self.unet(scheduler.scale_model_input(x, t), t).sample
+            x = scheduler.step(output, t, x).prev_sample
+        images: Images = x.clamp(-1.0, 1.0).squeeze(1).float().cpu().numpy()
+        return images
+
+
+def distance(images: Images, solution: Images) -> tuple[float, float]:
+    """Root mean square difference per image: the mean over the images and its standard error."""
+    each = np.sqrt(np.mean((images.astype(np.float64) - solution) ** 2, axis=(1, 2)))
+    return float(each.mean()), float(each.std(ddof=1) / np.sqrt(each.size)) if each.size > 1 else 0.0

@@ -1,0 +1,63 @@
+#include "monotone_cubic.hpp"
+
+#include <doctest/doctest.h>
+
+#include "reference.hpp"
+#include "support.hpp"
+
+using hso::detail::MonotoneCubic;
+using namespace hso::test;
+
+TEST_CASE("monotone cubic agrees with SciPy's PchipInterpolator") {
+    const MonotoneCubic cubic(std::vector{-2.0, -1.3, -0.2, 0.1, 1.7, 2.0}, std::vector{3.0, 2.5, 2.5, 0.75, -1.25, 0.5});
+    constexpr double scipy[][4] = {
+        {-1.75, 2.7517310495626823, -0.9384110787172012, 0.8827340459993522},
+        {-1.0, 2.5, 0.0, 0.0},
+        {-0.1, 2.099968612680477, -6.972693032015064, -38.888888888888886},
+        {0.05, 0.9634926239799122, -5.867467043314505, 53.62523540489636},
+        {0.6, -0.28465969279661013, -1.7151085805084747, 1.449947033898305},
+        {1.5, -1.216896186440678, -0.3297139830508477, 1.6287076271186443},
+        {1.85, -0.6356907894736834, 7.012061403508774, 23.17251461988301},
+    };
+    for (const auto& [x, value, d1, d2] : scipy) {
+        CAPTURE(x);
+        const auto point = cubic(x);
+        CHECK(relative_error(point.value, value) < 1e-13);
+        CHECK(relative_error(point.d1, d1) < 1e-13);
+        CHECK(relative_error(point.d2, d2) < 1e-13);
+    }
+    const auto below = cubic(-2.0), above = cubic(2.0);
+    CHECK(relative_error(below.d1, -0.9920634920634921) < 1e-13);
+    CHECK(relative_error(above.d1, 6.9517543859649145) < 1e-13);
+    // continued with the end slopes
+    CHECK(relative_error(cubic(-12.0).value, 3.0 + 10.0 * 0.9920634920634921) < 1e-13);
+    CHECK(relative_error(cubic(12.0).value, 0.5 + 10.0 * 6.9517543859649145) < 1e-13);
+    CHECK(cubic(12.0).d2 == 0.0);
+}
+
+TEST_CASE("monotone cubic keeps monotone data monotone, passes through them and is smooth") {
+    Random random(2);
+    for (std::size_t n : {2, 3, 4, 17, 200}) {
+        CAPTURE(n);
+        const auto x = random_increasing(random, n, -5.0, 5.0);
+        std::vector<double> y(n);
+        for (std::size_t i = 1; i < n; ++i) y[i] = y[i - 1] + (random.below(3) ? std::exp(random.uniform(-9.0, 3.0)) : 0.0);
+        const MonotoneCubic cubic(x, y);
+        for (std::size_t i = 0; i < n; ++i) {
+            CHECK(std::abs(cubic(x[i]).value - y[i]) <= 1e-13 * (1.0 + y[i]));
+            const double at = x[i], before = std::nextafter(at, -9.0), after = std::nextafter(at, 9.0);
+            CHECK(std::abs(cubic(before).d1 - cubic(after).d1) <= 1e-10 * (1.0 + std::abs(cubic(at).d1)));
+        }
+        double previous = cubic(-5.0).value;
+        for (int i = 1; i <= 5000; ++i) {
+            const double value = cubic(-5.0 + 10.0 * i / 5000.0).value;
+            REQUIRE(value >= previous - 1e-13 * (1.0 + y.back()));
+            previous = value;
+        }
+        const ReferenceCubic reference(to_real(x), to_real(y));
+        for (int i = 0; i < 200; ++i) {
+            const double at = random.uniform(-6.0, 6.0);
+            REQUIRE(std::abs(cubic(at).value - static_cast<double>(reference(at))) <= 1e-13 * (1.0 + y.back()));
+        }
+    }
+}
