@@ -89,7 +89,12 @@ struct NoiseSchedule::Table {
                 return ys[i] + (t - ts[i]) * ((ys[i + 1] - ys[i]) / (ts[i + 1] - ts[i]));
             }
             case Clock::vp_linear: return -0.25 * t * t * (b - a) - 0.5 * t * a;
-            case Clock::vp_cosine: return std::log(std::cos(cosine_angle(t)) / std::cos(cosine_angle(0.0)));
+            case Clock::vp_cosine: {
+                const double whole = cosine_rest(0.0), half = 0.25 * std::numbers::pi * t / (1.0 + a);
+                // 1 - alpha: near t = 0 the quotient of sines has lost its digits
+                const double lost = 2.0 * std::cos(whole - half) * std::sin(half) / std::sin(whole);
+                return lost < 0.5 ? std::log1p(-lost) : std::log(std::sin(cosine_rest(t)) / std::sin(whole));
+            }
             case Clock::identity: return -t;
             case Clock::affine: return a + t * (b - a);
         }
@@ -103,8 +108,7 @@ struct NoiseSchedule::Table {
                 return (ys[i + 1] - ys[i]) / (ts[i + 1] - ts[i]);
             }
             case Clock::vp_linear: return -0.5 * t * (b - a) - 0.5 * a;
-            case Clock::vp_cosine:
-                return -std::tan(cosine_angle(t)) * 0.5 * std::numbers::pi / (1.0 + a);
+            case Clock::vp_cosine: return -0.5 * std::numbers::pi / (1.0 + a) / std::tan(cosine_rest(t));
             case Clock::identity: return -1.0;
             case Clock::affine: return b - a;
         }
@@ -122,7 +126,7 @@ struct NoiseSchedule::Table {
                 return 2.0 * l / (std::sqrt(a * a + 2.0 * (b - a) * l) + a);
             }
             case Clock::vp_cosine:
-                return std::acos(std::exp(y) * std::cos(cosine_angle(0.0))) * 2.0 * (1.0 + a) / std::numbers::pi - a;
+                return 1.0 - std::asin(std::exp(y) * std::sin(cosine_rest(0.0))) * 2.0 * (1.0 + a) / std::numbers::pi;
             case Clock::identity: return -y;
             case Clock::affine: return (y - a) / (b - a);
         }
@@ -159,7 +163,8 @@ struct NoiseSchedule::Table {
         return 1.0;
     }
 
-    double cosine_angle(double t) const { return (t + a) / (1.0 + a) * 0.5 * std::numbers::pi; }
+    /// What the cosine's angle lacks to a right angle: 1 - t is exact where alpha vanishes.
+    double cosine_rest(double t) const { return (1.0 - t) / (1.0 + a) * 0.5 * std::numbers::pi; }
 
     double checked_t(double t) const {
         if (!(t >= t_low - kRangeTolerance && t <= t_accepted + kRangeTolerance))
@@ -266,8 +271,10 @@ NoiseSchedule NoiseSchedule::edm(double sigma_min, double sigma_max) {
     Table table;
     table.family = Family::ve;
     table.clock = Clock::affine;
-    table.a = -std::log(sigma_min);
+    // as if a table of n sigmas, entry i at t = (i+1)/n, from sigma_min to sigma_max
+    table.t_low = 1.0 / table.n;
     table.b = -std::log(sigma_max);
+    table.a = -std::log(sigma_min) + std::log(sigma_max / sigma_min) / (table.n - 1.0);
     return NoiseSchedule(std::move(table).finished());
 }
 

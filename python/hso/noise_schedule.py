@@ -8,7 +8,8 @@ from typing import Any, overload
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import Array, as_vector, mapped
+from ._arrays import Array, as_table, mapped
+from .checks import as_number
 from .presets import preset_parameters
 
 
@@ -37,22 +38,22 @@ class NoiseSchedule:
         Entry i sits at t = (i+1)/n with log(alpha) linear in t between entries; the network's timestep is
         n t - 1. A last entry of 0 (zero terminal SNR) is taken as 2**-24, as diffusers does.
         """
-        return cls._make("from_alphas_cumprod", as_vector("alphas_cumprod", alphas_cumprod))
+        return cls._make("from_alphas_cumprod", as_table("alphas_cumprod", alphas_cumprod))
 
     @classmethod
     def from_betas(cls, betas: npt.ArrayLike) -> NoiseSchedule:
         """Discrete VP table from betas in (0, 1), shape (n,), n >= 2; a last beta of 1 is zero terminal SNR."""
-        return cls._make("from_betas", as_vector("betas", betas))
+        return cls._make("from_betas", as_table("betas", betas))
 
     @classmethod
     def vp_linear(cls, *, beta_min: float = 0.1, beta_max: float = 20.0) -> NoiseSchedule:
         """Continuous VP with beta(t) linear in t (Song et al. 2021), on t in [1e-5, 1]."""
-        return cls._make("vp_linear", float(beta_min), float(beta_max))
+        return cls._make("vp_linear", as_number("beta_min", beta_min), as_number("beta_max", beta_max))
 
     @classmethod
     def vp_cosine(cls, *, s: float = 0.008) -> NoiseSchedule:
         """Continuous VP cosine schedule (Nichol and Dhariwal 2021); t above 1 - 1e-6 is taken as 1 - 1e-6."""
-        return cls._make("vp_cosine", float(s))
+        return cls._make("vp_cosine", as_number("s", s))
 
     @classmethod
     def flow(cls, *, shift: float = 1.0) -> NoiseSchedule:
@@ -62,15 +63,15 @@ class NoiseSchedule:
         ranges of the ends and the uniform schedules. t = 1 is taken as 1 - 1e-6 (alpha = 0 has no
         finite lambda).
         """
-        return cls._make("flow", float(shift))
+        return cls._make("flow", as_number("shift", shift))
 
     @classmethod
     def edm(cls, *, sigma_min: float = 0.002, sigma_max: float = 80.0) -> NoiseSchedule:
         """EDM (Karras et al. 2022): alpha = 1, network timestep log(sigma)/4.
 
-        t = log(sigma/sigma_min) / log(sigma_max/sigma_min), linear in the network's timestep.
+        t is linear in log(sigma), from sigma_min at t = 0.001 to sigma_max at t = 1.
         """
-        return cls._make("edm", float(sigma_min), float(sigma_max))
+        return cls._make("edm", as_number("sigma_min", sigma_min), as_number("sigma_max", sigma_max))
 
     @classmethod
     def from_table(
@@ -88,10 +89,10 @@ class NoiseSchedule:
         """
         return cls._make(
             "from_table",
-            as_vector("t", t),
-            as_vector("alpha", alpha),
-            as_vector("sigma", sigma),
-            float(num_train_timesteps),
+            as_table("t", t),
+            as_table("alpha", alpha),
+            as_table("sigma", sigma),
+            as_number("num_train_timesteps", num_train_timesteps),
         )
 
     @classmethod
@@ -143,7 +144,7 @@ class NoiseSchedule:
 
     def shifted(self, u: float) -> float:
         """The t that u in [0, 1] on the sampler's unshifted clock stands for (u itself but for flow)."""
-        return self._core.shifted(float(u))
+        return self._core.shifted(as_number("u", u))
 
     @property
     def family(self) -> str:
@@ -181,10 +182,21 @@ class NoiseSchedule:
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    # Rebuilt from its arguments, which are read-only copies: the core's table itself does not pickle.
     def __reduce__(self) -> tuple[Callable[..., NoiseSchedule], tuple[Any, ...]]:
         factory, arguments = self._recipe
         return NoiseSchedule._make, (factory, *arguments)
 
     def __repr__(self) -> str:
         low, high = self.lambda_range
-        return f"NoiseSchedule(family={self.family!r}, lambda={low:.4g}..{high:.4g}, fingerprint={self.fingerprint!r})"
+        return (
+            f"NoiseSchedule(family={self.family!r}, lambda={low:.4g}..{high:.4g}, "
+            f"fingerprint={self.fingerprint!r})"
+        )
+
+
+def core_noise(noise: NoiseSchedule) -> _core.NoiseSchedule:
+    """The core's noise schedule; ValueError for anything that is no NoiseSchedule."""
+    if not isinstance(noise, NoiseSchedule):
+        raise ValueError(f"noise must be an hso.NoiseSchedule, got {noise!r}")
+    return noise._core

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import Array, as_vector, mapped
-from .checks import as_integer
-from .noise_schedule import NoiseSchedule
+from ._arrays import Array, as_table, as_vector, mapped
+from .checks import as_integer, as_number
+from .noise_schedule import NoiseSchedule, core_noise
 
 
 class ErrorProxy:
@@ -20,7 +20,7 @@ class ErrorProxy:
     __slots__ = ("_core", "_table")
 
     def __init__(self, lam: npt.ArrayLike, value: npt.ArrayLike) -> None:
-        self._table = (as_vector("proxy lam", lam), as_vector("proxy value", value))
+        self._table = (as_table("proxy lam", lam), as_table("proxy value", value))
         self._core = _core.ErrorProxy.table(*self._table)
 
     def __call__(self, lam: npt.ArrayLike) -> float | Array:
@@ -35,7 +35,7 @@ class ErrorProxy:
 def core_proxy(p: float, proxy: ErrorProxy | None) -> _core.ErrorProxy:
     """The core's proxy: the table if there is one, else sigma^p / alpha."""
     if proxy is None:
-        return _core.ErrorProxy.power(float(p))
+        return _core.ErrorProxy.power(as_number("p", p))
     if not isinstance(proxy, ErrorProxy):
         raise ValueError(f"proxy must be an hso.ErrorProxy or None, got {proxy!r}")
     return proxy._core
@@ -46,35 +46,35 @@ def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: Erro
 
     eps~ = sigma^p / alpha with p >= 0, or `proxy`.
     """
-    return _core.mep(noise._core, as_vector("lam", lam), core_proxy(p, proxy))
+    return _core.mep(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
 
 
 def mep_gradient(
     noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
 ) -> Array:
     """Gradient of `mep` with respect to every node, shape (n,)."""
-    return _core.mep_gradient(noise._core, as_vector("lam", lam), core_proxy(p, proxy))[1]
+    return _core.mep_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[1]
 
 
 def mep_hessian(
     noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
 ) -> tuple[Array, Array]:
     """Hessian of `mep`, which is tridiagonal: its diagonal, shape (n,), and off-diagonal, shape (n-1,)."""
-    return _core.mep_hessian(noise._core, as_vector("lam", lam), core_proxy(p, proxy))[2:]
+    return _core.mep_hessian(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[2:]
 
 
 def dm_nonuni(
     noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
 ) -> float:
     """DM-NonUni's bound for UniPC-like multistep solvers (Xue et al. 2024, eq. 25) of strictly increasing nodes."""
-    return _core.dm_nonuni(noise._core, as_vector("lam", lam), core_proxy(p, proxy))
+    return _core.dm_nonuni(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
 
 
 def dm_nonuni_gradient(
     noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
 ) -> Array:
     """Gradient of `dm_nonuni`, shape (n,); one-sided where a node's weight changes sign."""
-    return _core.dm_nonuni_gradient(noise._core, as_vector("lam", lam), core_proxy(p, proxy))[1]
+    return _core.dm_nonuni_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[1]
 
 
 def d_min(nfe: int) -> float:
@@ -96,11 +96,11 @@ def spf(
 
     `d_min` defaults to the paper's value for `nfe`; `gamma` >= 0.
     """
-    least = _core.d_min(as_integer("nfe", nfe, least=1)) if d_min is None else float(d_min)
-    return _core.spf(noise._core, as_vector("lam", lam), least, float(gamma), core_proxy(p, proxy))
+    least = _core.d_min(as_integer("nfe", nfe, least=1)) if d_min is None else as_number("d_min", d_min)
+    return _core.spf(core_noise(noise), as_vector("lam", lam), least, as_number("gamma", gamma), core_proxy(p, proxy))
 
 
 def karras_start(noise: NoiseSchedule, nodes: int, *, rho: float, t_min: float, t_max: float) -> Array:
     """The Karras-type start (paper eq. 2): `nodes` >= 2 lambdas from t_max to t_min, linear in sigma^(1/rho)."""
     count = as_integer("nodes", nodes, least=2)
-    return _core.karras_start(noise._core, count, float(rho), float(t_min), float(t_max))
+    return _core.karras_start(core_noise(noise), count, as_number("rho", rho), as_number("t_min", t_min), as_number("t_max", t_max))

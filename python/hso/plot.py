@@ -19,9 +19,11 @@ def plot_schedule(schedule: Schedule, axes: Axes | None = None) -> Axes:
     if axes is None:
         axes = plt.subplots(figsize=(7, 4), layout="constrained")[1]
     shown = np.isfinite(schedule.lambdas)
-    axes.plot(schedule.t[shown], schedule.lambdas[shown], "o-", color="#0072b2", label=f"{schedule.search}, nfe {schedule.nfe}")
+    label = f"{schedule.search}, nfe {schedule.nfe}"
+    axes.plot(schedule.t[shown], schedule.lambdas[shown], "o-", color="#0072b2", label=label)
     top = float(schedule.lambdas[shown].max())
-    axes.plot([0.0, schedule.d_min], [top, top], "|-", color="#d55e00", label=f"d_min = {schedule.d_min:.3g}")
+    label = f"d_min = {schedule.d_min:.3g}"
+    axes.plot([0.0, schedule.d_min], [top, top], "|-", color="#d55e00", label=label)
     axes.set_xlabel("t (1: noise, 0: data)")
     axes.set_ylabel("lambda = log(alpha/sigma)")
     axes.invert_xaxis()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,7 +12,8 @@ import numpy.typing as npt
 
 from . import _core
 from ._arrays import Array, as_vector, read_only
-from .noise_schedule import NoiseSchedule
+from .checks import as_number
+from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule_file import read_schedule, write_schedule
 
@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 class Psi(NamedTuple):
     """The search's three parameters (paper eq. 2): the start's curvature and the ends of the optimized nodes."""
 
-    rho: float
+    rho: float | None
     t_min: float
     t_max: float
+
+
+_ARRAYS = ("t", "lambdas", "sigmas", "timesteps")
 
 
 def _finite_or_none(value: float) -> float | None:
@@ -35,7 +38,7 @@ def _finite_or_none(value: float) -> float | None:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Schedule:
-    """A schedule of `nfe` network calls. Arrays are float64 and read-only.
+    """A schedule of `nfe` network calls. Arrays are float64 copies and read-only.
 
     Attributes:
         t: Shape (nfe+1,), strictly decreasing times; the last is 0 for terminals "zero" and "skip".
@@ -83,13 +86,22 @@ class Schedule:
     status: str
     search: str
 
+    def __post_init__(self) -> None:
+        for name in _ARRAYS:
+            array = np.array(getattr(self, name), dtype=np.float64)
+            object.__setattr__(self, name, read_only(array))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.__post_init__()  # arrays come out of pickle and copy writable
+
     @classmethod
     def _from_core(cls, found: _core.Schedule, noise: NoiseSchedule, search: str) -> Schedule:
         return cls(
-            t=read_only(found.t),
-            lambdas=read_only(found.lambdas),
-            sigmas=read_only(found.sigmas),
-            timesteps=read_only(found.timesteps),
+            t=found.t,
+            lambdas=found.lambdas,
+            sigmas=found.sigmas,
+            timesteps=found.timesteps,
             nfe=found.nfe,
             terminal=found.terminal,
             family=noise.family,
@@ -97,7 +109,7 @@ class Schedule:
             mep=found.mep,
             penalty=found.penalty,
             fitness=found.fitness,
-            psi=Psi(*found.psi),
+            psi=Psi(_finite_or_none(found.psi[0]), *found.psi[1:]),
             lower_bound=_finite_or_none(found.lower_bound),
             gap=_finite_or_none(found.gap),
             min_spacing=found.min_spacing,
@@ -127,13 +139,13 @@ class Schedule:
         Its mep, penalty and fitness are those of these nodes under the options.
         """
         found = _core.schedule_from_nodes(
-            noise._core,
+            core_noise(noise),
             as_vector("t", t),
             str(terminal),
             str(objective),
             core_proxy(p, proxy),
-            float(gamma),
-            None if d_min is None else float(d_min),
+            as_number("gamma", gamma),
+            None if d_min is None else as_number("d_min", d_min),
         )
         return cls._from_core(found, noise, search)
 
@@ -144,23 +156,34 @@ class Schedule:
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Schedule:
         """Reads a schedule that `save` wrote; ValueError for a file that is none, or damaged."""
-        values: Mapping[str, Any] = read_schedule(path, [field.name for field in fields(cls)])
-        arrays = {
-            name: read_only(np.array(values[name], dtype=np.float64))
-            for name in ("t", "lambdas", "sigmas", "timesteps")
-        }
-        schedule = cls(**{**values, **arrays, "psi": Psi(*values["psi"])})
-        schedule._check_shapes(path)
+        values = read_schedule(path)
+        schedule = cls(**{**values, "psi": Psi(*values["psi"])})
+        fault = schedule._fault()
+        if fault:
+            raise ValueError(f"{os.fspath(path)!r} is damaged: {fault}")
         return schedule
 
-    def _check_shapes(self, path: str | os.PathLike[str]) -> None:
+    def _fault(self) -> str | None:
+        """What is wrong with values that came from outside."""
         nodes = self.nfe + 1
-        sizes = (self.t.shape, self.lambdas.shape, self.sigmas.shape, self.timesteps.shape)
-        if sizes != ((nodes,), (nodes,), (nodes,), (self.nfe,)):
-            raise ValueError(f"{os.fspath(path)!r} is damaged: shapes {sizes} do not fit nfe = {self.nfe}")
-        falls = all(bool(np.all(np.diff(x) < 0)) for x in (self.t, self.sigmas, -self.lambdas))
-        if not falls:
-            raise ValueError(f"{os.fspath(path)!r} is damaged: its noise levels are not strictly monotone")
+        sizes = {name: getattr(self, name).size for name in _ARRAYS}
+        if self.nfe < 1 or sizes != dict.fromkeys(_ARRAYS[:3], nodes) | {"timesteps": self.nfe}:
+            return f"sizes {sizes} do not fit nfe = {self.nfe}"
+        if self.terminal not in ("zero", "t_min", "skip"):
+            return f"terminal must be 'zero', 't_min' or 'skip', got {self.terminal!r}"
+        if self.family not in ("vp", "flow", "ve", "general"):
+            return f"family must be 'vp', 'flow', 've' or 'general', got {self.family!r}"
+        finite = (self.t, self.sigmas, self.timesteps, self.lambdas[:-1])
+        if not all(bool(np.all(np.isfinite(x))) for x in finite):
+            return "its noise levels must be finite"
+        if not all(bool(np.all(np.diff(x) < 0)) for x in (self.t, self.sigmas, -self.lambdas)):
+            return "its noise levels are not strictly monotone"
+        last = (self.t[-1] == 0, self.sigmas[-1] == 0, math.isinf(self.lambdas[-1]))
+        if self.terminal != "t_min" and not all(last):
+            return f"its last noise level must be 0 for terminal {self.terminal!r}"
+        if self.terminal == "t_min" and any(last[1:]):
+            return "its last noise level must be above 0 for terminal 't_min'"
+        return None
 
     def plot(self, *, axes: Axes | None = None) -> Axes:
         """Draws the nodes over t with their lambdas (needs matplotlib); returns the axes."""
@@ -182,7 +205,9 @@ class Schedule:
         return hash((self.noise_fingerprint, self.lambdas.tobytes()))
 
     def __repr__(self) -> str:
-        steps = np.array2string(self.timesteps, precision=1, separator=", ", max_line_width=10**6, threshold=12)
+        steps = np.array2string(
+            self.timesteps, precision=1, suppress_small=True, separator=", ", max_line_width=10**6, threshold=12
+        )
         return (
             f"Schedule(nfe={self.nfe}, terminal={self.terminal!r}, timesteps={steps}, "
             f"fitness={self.fitness:.6g}, status={self.status!r}, search={self.search!r})"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
-from collections.abc import Mapping, Sequence
+import secrets
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -18,44 +18,114 @@ _NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}  # JSON has 
 
 def _encode(value: Any) -> Any:
     if isinstance(value, np.ndarray | tuple):
-        return [_encode(float(item)) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+        return [_encode(item) for item in value]
+    if isinstance(value, float):  # numpy's float64 too
+        return float(value) if math.isfinite(value) else str(float(value))
     return value
 
 
-def _decode(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    return _NOT_FINITE.get(value, value) if isinstance(value, str) else value
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("text")
+    return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise TypeError("a count")
+    return value
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, str) and value in _NOT_FINITE:
+        return _NOT_FINITE[value]
+    if type(value) not in (int, float):
+        raise TypeError("a number")
+    return float(value)
+
+
+def _optional(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _numbers(value: Any) -> list[float]:
+    if not isinstance(value, list):
+        raise TypeError("a list of numbers")
+    return [_number(item) for item in value]
+
+
+def _psi(value: Any) -> tuple[float | None, float, float]:
+    if not isinstance(value, list) or len(value) != 3:
+        raise TypeError("a list of rho, t_min and t_max")
+    return _optional(value[0]), _number(value[1]), _number(value[2])
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "t": _numbers,
+    "lambdas": _numbers,
+    "sigmas": _numbers,
+    "timesteps": _numbers,
+    "nfe": _count,
+    "terminal": _text,
+    "family": _text,
+    "noise_fingerprint": _text,
+    "mep": _number,
+    "penalty": _number,
+    "fitness": _number,
+    "psi": _psi,
+    "lower_bound": _optional,
+    "gap": _optional,
+    "min_spacing": _number,
+    "d_min": _number,
+    "evaluations": _count,
+    "elapsed": _number,
+    "status": _text,
+    "search": _text,
+}
+"""What a document holds beside "format"."""
 
 
 def write_schedule(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
     """Writes the values beside `path` and then moves them there, so that readers never see half a file."""
-    document = {"format": FORMAT} | {name: _encode(value) for name, value in values.items()}
+    document = {"format": FORMAT} | {name: _encode(values[name]) for name in _READERS}
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
     target = Path(path)
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(document, file, indent=1, allow_nan=False)
-            file.write("\n")
-        Path(name).replace(target)
+        with draft.open("x", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(target)
     except BaseException:
-        Path(name).unlink(missing_ok=True)
+        draft.unlink(missing_ok=True)
         raise
 
 
-def read_schedule(path: str | os.PathLike[str], names: Sequence[str]) -> dict[str, Any]:
-    """The named values of a schedule file; ValueError for another format, a damaged file or missing values."""
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def read_schedule(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The values of a schedule file; ValueError for another format, a damaged file or missing values."""
     shown = repr(os.fspath(path))
+    text = Path(path).read_bytes()
     try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{shown} is no schedule file: {error}") from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        found = document.get("format") if isinstance(document, dict) else None
+    found = document.get("format") if isinstance(document, dict) else None
+    if found != FORMAT:
         raise ValueError(f"{shown} must have the format {FORMAT!r}, got {found!r}")
-    missing = [name for name in names if name not in document]
+    missing = [name for name in _READERS if name not in document]
     if missing:
         raise ValueError(f"{shown} is damaged: it lacks {', '.join(missing)}")
-    return {name: _decode(document[name]) for name in names}
+    values = {}
+    for name, reader in _READERS.items():
+        try:
+            values[name] = reader(document[name])
+        except (TypeError, OverflowError) as error:
+            raise ValueError(
+                f"{shown} is damaged: {name} must be {error}, got {document[name]!r}"
+            ) from None
+    return values

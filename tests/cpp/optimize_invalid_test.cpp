@@ -1,0 +1,101 @@
+#include <hso/optimize.hpp>
+
+#include <stdexcept>
+
+#include <doctest/doctest.h>
+
+#include "support.hpp"
+
+using namespace hso;
+using namespace hso::test;
+
+namespace {
+
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kInf = std::numeric_limits<double>::infinity();
+
+/// The message with which optimize() refuses what `change` makes of the default options.
+template <class Change>
+std::string refusal(Change change, int nfe = 4) {
+    Options options;
+    options.evolution.max_generations = 0;
+    change(options);
+    return invalid_message([&] { optimize(sd_noise(), nfe, options); });
+}
+
+template <class Change>
+bool refused(std::string_view argument, Change change) {
+    return refusal(change).starts_with(argument);
+}
+
+}  // namespace
+
+TEST_CASE("options that make no sense are refused by name") {
+    CHECK(refusal([](Options&) {}).empty());
+    for (int nfe : {0, -1, -1000}) CHECK(refusal([](Options&) {}, nfe).starts_with("nfe must"));
+    CHECK(refusal([](Options&) {}, 10001).starts_with("nfe must be at most 10000"));
+    for (double bad : {-1.0, kNan, kInf, -kInf}) {
+        CHECK(refused("gamma", [=](Options& o) { o.gamma = bad; }));
+        CHECK(refused("d_min", [=](Options& o) { o.d_min = bad; }));
+        CHECK(refused("rho", [=](Options& o) { o.rho = {bad, 3.0}; }));
+        CHECK(refused("t_min", [=](Options& o) { o.t_min = {bad, 0.03}; }));
+        CHECK(refused("t_max", [=](Options& o) { o.t_max = {0.96, bad}; }));
+        if (bad != kInf) CHECK(refused("tolerance", [=](Options& o) { o.evolution.tolerance = bad; }));
+        CHECK(refused("mutation", [=](Options& o) { o.evolution.mutation_low = bad; }));
+        CHECK(refused("mutation", [=](Options& o) { o.evolution.mutation_high = bad; }));
+        CHECK(refused("crossover", [=](Options& o) { o.evolution.crossover = bad; }));
+    }
+    CHECK(refused("rho", [](Options& o) { o.rho = {0.0, 3.0}; }));
+    CHECK(refused("rho", [](Options& o) { o.rho = {5.0, 3.0}; }));
+    CHECK(refused("t_min", [](Options& o) { o.t_min = {0.03, 0.01}; }));
+    CHECK(refused("t_max", [](Options& o) { o.t_max = {1.0, 0.96}; }));
+    CHECK(refused("t_min", [](Options& o) { o.t_min = {0.0, 0.03}; }));
+    CHECK(refused("t_max", [](Options& o) { o.t_max = {0.96, 1.1}; }));
+    CHECK(refused("t_min", [](Options& o) { o.t_min = {0.01, 0.97}; }));
+    CHECK(refused("threads", [](Options& o) { o.threads = -1; }));
+    CHECK(refused("threads", [](Options& o) { o.threads = 1000000; }));
+    CHECK(refused("local_iterations", [](Options& o) { o.local_iterations = 0; }));
+    CHECK(refused("population_factor", [](Options& o) { o.evolution.population_factor = 0; }));
+    CHECK(refused("population_factor", [](Options& o) { o.evolution.population_factor = 1000000000; }));
+    CHECK(refused("max_generations", [](Options& o) { o.evolution.max_generations = -1; }));
+    CHECK(refused("mutation", [](Options& o) { o.evolution.mutation_low = 1.5; }));
+    CHECK(refused("crossover", [](Options& o) { o.evolution.crossover = 1.01; }));
+}
+
+TEST_CASE("a spacing that does not fit says what it needs and what room there is") {
+    const auto message = refusal([](Options& o) {
+        o.terminal = Terminal::t_min;
+        o.d_min = 0.25;
+    });
+    CHECK(message == "d_min must be at most 0.2475 for nfe = 4: 4 intervals * d_min = 1 does not fit between "
+                     "t_min = 0.01 and t_max = 1 (room 0.99), got 0.25");
+    // the same spacing fits where the last step goes to sigma 0
+    CHECK(refusal([](Options& o) { o.d_min = 0.25; }).empty());
+    // the largest that fits is accepted
+    CHECK(refusal([](Options& o) {
+              o.terminal = Terminal::t_min;
+              o.d_min = 0.2475;
+          }).empty());
+}
+
+TEST_CASE("default ends beyond a noise schedule's range are named") {
+    const auto coarse = NoiseSchedule::from_alphas_cumprod(std::vector{0.9, 0.5, 0.1});  // t from 1/3
+    const auto message = invalid_message([&] { optimize(coarse, 2); });
+    CHECK(message.starts_with("t_min must be within the noise schedule's t range"));
+    CHECK(message.find("the default") != std::string::npos);
+}
+
+TEST_CASE("an exception of on_generation ends the search and arrives") {
+    for (Search search : {Search::bilevel, Search::paper}) {
+        int calls = 0;
+        Options options;
+        options.search = search;
+        options.threads = 2;
+        options.evolution.tolerance = 0.0;
+        options.on_generation = [&] {
+            if (++calls == 3) throw std::runtime_error("interrupted");
+        };
+        CHECK_THROWS_WITH_AS(optimize(sd_noise(), 5, options), "interrupted", std::runtime_error);
+        CHECK(calls == 3);
+    }
+}

@@ -45,8 +45,8 @@ class NoiseSchedule {
     /// t up to 1 is taken as 1 - 1e-6, since alpha(1) = 0 has no finite lambda. shift > 0.
     static NoiseSchedule flow(double shift = 1.0);
 
-    /// EDM (Karras et al. 2022): alpha = 1, network timestep log(sigma)/4, and t runs with the network's clock:
-    /// t = log(sigma/sigma_min)/log(sigma_max/sigma_min). 0 < sigma_min < sigma_max.
+    /// EDM (Karras et al. 2022): alpha = 1, network timestep log(sigma)/4, and t runs with the network's clock, linear in
+    /// log(sigma) from sigma_min at t = 0.001 to sigma_max at t = 1. 0 < sigma_min < sigma_max.
     static NoiseSchedule edm(double sigma_min = 0.002, double sigma_max = 80.0);
 
     /// Any table: t strictly increasing in (0, 1] (n >= 2 entries), alpha in (0, 1], sigma > 0, alpha/sigma strictly

@@ -1,0 +1,33 @@
+#!/bin/sh
+# Installs the library into a temporary prefix, builds a program against it with find_package, runs it, and checks that
+# a version which is not there is not found. Usage: tests/consumer/run.sh [cmake arguments for the library, e.g. -G Ninja]
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+cmake -S "$root" -B "$work/build" -DCMAKE_BUILD_TYPE=Release -DHSO_BUILD_TESTS=OFF \
+    -DCMAKE_INSTALL_PREFIX="$work/prefix" "$@"
+cmake --build "$work/build" --parallel 2
+cmake --install "$work/build" --component dev
+
+# The build tree is gone: an installed package must not refer to it.
+rm -rf "$work/build"
+
+cmake -S "$here" -B "$work/consumer" -DCMAKE_BUILD_TYPE=Release -DCMAKE_PREFIX_PATH="$work/prefix"
+cmake --build "$work/consumer"
+"$work/consumer/consumer"
+
+if cmake -S "$here" -B "$work/newer" -DCMAKE_PREFIX_PATH="$work/prefix" -DHSO_VERSION_REQUESTED=9.9 \
+    >"$work/newer.log" 2>&1; then
+    echo "find_package(hso 9.9) found version 0.1" >&2
+    exit 1
+fi
+# ... and it must have failed for the version, not for another reason
+if ! grep -q 'compatible with requested version "9.9"' "$work/newer.log"; then
+    cat "$work/newer.log" >&2
+    exit 1
+fi
+echo "consumer: all good"
