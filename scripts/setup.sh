@@ -1,32 +1,42 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (demo or test).
-# Used by ./run and ./test; what is already there is left alone.
+# Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (demo or
+# test). Used by ./run and ./test; what is already there is left alone.
 set -euo pipefail
-extra=$1
+extra=${1:?usage: scripts/setup.sh demo|test}
 cd "$(dirname "$0")/.."
 
-packages=(g++ cmake ninja-build python3-venv libnlopt-dev)
+packages=(g++ cmake ninja-build python3-dev python3-venv libnlopt-dev)
 [ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev dataset-fashion-mnist)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
 done
 if [ ${#missing[@]} -gt 0 ]; then
-  echo "Installing ${missing[*]}"
+  echo "Installing with apt: ${missing[*]}"
   as_root=()
   [ "$(id -u)" -eq 0 ] || as_root=(sudo)
-  "${as_root[@]}" apt-get update -qq
-  DEBIAN_FRONTEND=noninteractive "${as_root[@]}" apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  apt_get=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=120)
+  "${apt_get[@]}" update
+  # dpkg tells of every package that it unpacks
+  log=$(mktemp)
+  "${apt_get[@]}" install -y --no-install-recommends "${missing[@]}" >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+  rm -f "$log"
 fi
 
-[ -x .venv/bin/python ] || python3 -m venv .venv
-# The wheel is rebuilt when a source is newer than the last installation.
-stamp=.venv/hso-$extra
-if [ ! -e "$stamp" ] || [ -n "$(find CMakeLists.txt cmake constraints.txt cpp pyproject.toml python -type f -newer "$stamp" \
-    -not -path '*/__pycache__/*' -print -quit)" ]; then
+# An interrupted or moved environment has no working pip: start again.
+if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
+  echo "Making .venv"
+  python3 -m venv --clear .venv
+fi
+
+# The package is built anew when a source is newer than the last installation.
+sources=(CMakeLists.txt LICENSE README.md THIRD_PARTY.md cmake constraints.txt cpp pyproject.toml python)
+stamp=.venv/installed-$extra
+if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -type f -newer "$stamp" -not -name '*.pyc' -print -quit)" ]; then
   echo "Installing hso[$extra] into .venv"
-  # torch comes first and pinned: an unpinned one would bring gigabytes of CUDA
-  .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
-  .venv/bin/pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[$extra]"
-  touch "$stamp"
+  started=$(mktemp -p .venv)  # a source that changes while pip runs is newer than this
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[$extra]"
+  mv "$started" "$stamp"
+  # the test extra holds all of the demo's
+  [ "$extra" = demo ] || cp --preserve=timestamps "$stamp" .venv/installed-demo
 fi

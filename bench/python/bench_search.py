@@ -16,14 +16,16 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import scipy
+
+import hso
 from reference_objectives import VpTable
 from scipy_reference import SearchResult, constrained_search, published_search
 
-import hso
+Search = Literal["bilevel", "paper"]
 
 
 def stable_diffusion_betas() -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -62,10 +64,10 @@ def compare(nfe: int, runs: int, slow_runs: int, trust_constr: bool) -> dict[str
     betas = stable_diffusion_betas()
     noise, table = hso.NoiseSchedule.from_betas(betas), VpTable.from_betas(betas)
 
-    def ours(search: str) -> hso.Schedule:
+    def ours(search: Search) -> hso.Schedule:
         return hso.optimize(noise, nfe=nfe, terminal="t_min", search=search)
 
-    pairs: dict[str, tuple[str, Callable[[], SearchResult]]] = {
+    pairs: dict[str, tuple[Search, Callable[[], SearchResult]]] = {
         "published, SLSQP": ("paper", lambda: published_search(table, nfe, lower="slsqp")),
         "spacing as constraints, SLSQP": ("bilevel", lambda: constrained_search(table, nfe)),
     }
@@ -82,8 +84,7 @@ def compare(nfe: int, runs: int, slow_runs: int, trust_constr: bool) -> dict[str
         rows[name] = {
             "search": search,
             "hso": hso_runs | {"fitness": schedule.fitness, "min_spacing": schedule.min_spacing},
-            "scipy": scipy_runs
-            | {"fitness": found.fitness, "min_spacing": float(np.min(-np.diff(found.t)))},
+            "scipy": scipy_runs | {"fitness": found.fitness, "min_spacing": float(np.min(-np.diff(found.t)))},
             "ratio": scipy_runs["median"] / hso_runs["median"],
         }
         row = rows[name]
@@ -106,8 +107,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     results = {
-        nfe: compare(nfe, options.runs, options.slow_runs, nfe <= options.trust_constr_up_to)
-        for nfe in options.nfe
+        nfe: compare(nfe, options.runs, options.slow_runs, nfe <= options.trust_constr_up_to) for nfe in options.nfe
     }
     report = {
         "command": "python " + " ".join(["bench/python/bench_search.py", *sys.argv[1:]]),

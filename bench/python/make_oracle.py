@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import scipy
+
 from reference_lower import Lower
 from reference_objectives import BETAS, Array, VpTable, dm_nonuni, dm_nonuni_gradient
 from scipy_reference import SearchResult, Setting, dm_nonuni_schedule, published_search
@@ -98,9 +99,7 @@ def oracle() -> dict[str, Any]:
         table = VpTable.named(name)
         tables[name] = {
             "dm_nonuni": objective_values(table, np.random.default_rng(SEED)),
-            "dm_nonuni_schedule": [
-                {"nfe": nfe, **described(dm_nonuni_schedule(table, nfe))} for nfe in LOCAL_NFE
-            ],
+            "dm_nonuni_schedule": [{"nfe": nfe, **described(dm_nonuni_schedule(table, nfe))} for nfe in LOCAL_NFE],
         }
         if name != "ddpm_linear":
             tables[name]["published_search"] = searches(table)

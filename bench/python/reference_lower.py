@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
+from scipy import optimize
+
 from reference_objectives import (
     COLLISION,
     Array,
@@ -17,7 +19,6 @@ from reference_objectives import (
     mep,
     mep_gradient,
 )
-from scipy import optimize
 
 Lower = Literal["trust-constr", "slsqp"]
 Objective = Literal["mep", "dm_nonuni"]
@@ -34,9 +35,7 @@ class Problem:
         self._noise = noise
         self._p = p
         self._value: Callable[..., float] = mep if objective == "mep" else dm_nonuni
-        self._gradient: Callable[..., Array] = (
-            mep_gradient if objective == "mep" else dm_nonuni_gradient
-        )
+        self._gradient: Callable[..., Array] = mep_gradient if objective == "mep" else dm_nonuni_gradient
 
     def value(self, lam: Array) -> float:
         """Objective at the sorted nodes; COLLISION if two are equal or it overflows."""
@@ -85,9 +84,7 @@ def lower_search(problem: Problem, start: Array, lower: Lower) -> Array:
 
     if lower == "trust-constr":
         with quiet():
-            found = optimize.minimize(
-                value, start[1:-1], method="trust-constr", options=TRUST_CONSTR
-            )
+            found = optimize.minimize(value, start[1:-1], method="trust-constr", options=TRUST_CONSTR)
     else:
         found = optimize.minimize(
             value,

@@ -1,6 +1,6 @@
 """Prints the paper's Tables 3 and 5 as hso reproduces them, and F of both searches for nfe 4..20.
 
-    python bench/python/reproduce.py
+python bench/python/reproduce.py
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from reference_objectives import BETAS
 
 import hso
+from reference_objectives import BETAS
 
 
 def print_ends(noise: hso.NoiseSchedule) -> None:
@@ -36,8 +36,7 @@ def print_spacing(tables: dict[str, hso.NoiseSchedule]) -> None:
     for name, noise in tables.items():
         for nfe in (4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 18, 20):
             found: list[Any] = [
-                hso.optimize(noise, nfe=nfe, terminal="t_min", search=search)
-                for search in ("bilevel", "paper")
+                hso.optimize(noise, nfe=nfe, terminal="t_min", search=search) for search in ("bilevel", "paper")
             ]
             cells = [f"{s.fitness:.6g} | {s.min_spacing:.4f}" for s in found]
             print(f"| {name} | {nfe} | {hso.d_min(nfe):.4f} | {' | '.join(cells)} |")

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from scipy import optimize
+
 from reference_lower import (
     Lower,
     Objective,
@@ -24,7 +26,6 @@ from reference_lower import (
     with_ends,
 )
 from reference_objectives import Array, Noise, d_min, karras_start, spacing_penalty
-from scipy import optimize
 
 Setting = Literal["unipc", "ddim"]
 
@@ -72,9 +73,7 @@ class _Best:
     generations: int
 
 
-def _upper_search(
-    evaluate: Callable[[Array], tuple[float, Array]], seed: int, polish: bool
-) -> _Best:
+def _upper_search(evaluate: Callable[[Array], tuple[float, Array]], seed: int, polish: bool) -> _Best:
     """Differential evolution over psi; `evaluate` gives the fitness and the nodes of a psi."""
     best: list[tuple[float, Array, Array]] = []
 
@@ -166,9 +165,7 @@ def constrained_search(
         return fitness(t), t
 
     best = _upper_search(evaluate, seed, polish=False)
-    free = constrained_lower_search(
-        noise, problem, best.nodes, spacing, free_ends=[BOUNDS[2], BOUNDS[1]]
-    )
+    free = constrained_lower_search(noise, problem, best.nodes, spacing, free_ends=[BOUNDS[2], BOUNDS[1]])
     t = free if fitness(free) < best.fitness else best.nodes
     return SearchResult(
         t=t,

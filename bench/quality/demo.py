@@ -14,13 +14,13 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from grid import Block, save_grid
 from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
-from sampling import Images, Sampler, distance
 
 import hso
+from grid import Block, save_grid
+from sampling import Images, Sampler, distance
 
 Terminal = Literal["zero", "t_min"]
 SETTINGS: dict[str, Terminal] = {"UniPC": "t_min", "DDIM": "zero"}
@@ -92,9 +92,7 @@ def compare(
 ) -> tuple[list[dict[str, Any]], dict[str, float], list[list[Block]]]:
     """Samples every contender; returns the distances, the solution's own convergence, and the picture's blocks."""
     noise = sampler.noise_schedule
-    plan = {
-        (solver, nfe): contenders(noise, solver, nfe) for solver in SETTINGS for nfe in nfes
-    }
+    plan = {(solver, nfe): contenders(noise, solver, nfe) for solver in SETTINGS for nfe in nfes}
     calls = 3 * steps // 2 + sum(nfe * len(schedules) for (_, nfe), schedules in plan.items())
     results: list[dict[str, Any]] = []
     blocks: dict[str, list[Block]] = {solver: [] for solver in SETTINGS}
@@ -114,9 +112,7 @@ def compare(
                 progress.update(task, description=f"{solver}, nfe {nfe}: {name}")
                 images = sampler.run(solver, nfe, schedule)
                 rmse, error = distance(images, solution)
-                results.append(
-                    {"solver": solver, "nfe": nfe, "schedule": name, "rmse": rmse, "standard_error": error}
-                )
+                results.append({"solver": solver, "nfe": nfe, "schedule": name, "rmse": rmse, "standard_error": error})
                 rows.append((f"{name}\nRMSE {rmse:.4f}", images[:columns]))
                 progress.advance(task, nfe)
             blocks[solver].append(Block(f"{solver}, {nfe} network calls", rows))

@@ -35,9 +35,7 @@ class DatasetMissingError(FileNotFoundError):
     """The Fashion-MNIST files are not in the folder that was looked in."""
 
 
-def load(
-    split: Split, folder: Path = DEFAULT_FOLDER
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+def load(split: Split, folder: Path = DEFAULT_FOLDER) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Read one split: images uint8 (n, 28, 28) in 0..255 and labels uint8 (n,) in 0..9.
 
     n is 60,000 for "train" and 10,000 for "test". Raises DatasetMissingError if a file is

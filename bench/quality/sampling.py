@@ -34,7 +34,8 @@ class Sampler:
     def load(cls, count: int, seed: int, folder: Path = MODEL) -> Sampler:
         """Loads the pipeline of `folder`, on a GPU where there is one, and draws `count` starts."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        pipe = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
+        load: Any = DDPMPipeline.from_pretrained  # untyped
+        pipe = load(folder, use_safetensors=True)
         unet = pipe.unet.to(device=device).eval()
         shape = (count, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)

@@ -17,12 +17,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import fashion_mnist
 import torch
 from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.models.attention_processor import Attention, AttnProcessor
 from diffusers.training_utils import EMAModel
 from tqdm import tqdm
+
+import fashion_mnist
 
 # diffusers annotates its classes only in part; as Any they pass a strict type check.
 _Pipeline: Any = DDPMPipeline
@@ -110,11 +111,7 @@ def stratified_timesteps(batch: int, generator: torch.Generator) -> torch.Tensor
     Every step then sees the whole range of noise levels, which lowers the gradient's variance.
     """
     offset = torch.rand(batch, generator=generator)
-    return (
-        ((torch.arange(batch) + offset) * (TRAIN_TIMESTEPS / batch))
-        .long()
-        .clamp_max(TRAIN_TIMESTEPS - 1)
-    )
+    return ((torch.arange(batch) + offset) * (TRAIN_TIMESTEPS / batch)).long().clamp_max(TRAIN_TIMESTEPS - 1)
 
 
 def learning_rate(peak: float, step: int, fraction: float) -> float:
@@ -184,9 +181,7 @@ class Trainer:
                     self.save(self.args.checkpoint)
                     saved_time = now
                 bar.update()
-                bar.set_postfix_str(
-                    f"{self.fraction():.1%} loss {self.progress.smoothed_loss:.5f}", refresh=False
-                )
+                bar.set_postfix_str(f"{self.fraction():.1%} loss {self.progress.smoothed_loss:.5f}", refresh=False)
 
     def _step(self, images: torch.Tensor) -> None:
         """One optimizer step. All randomness comes from (seed, step), so a resume repeats it."""

@@ -38,12 +38,8 @@ def as_table(name: str, value: npt.ArrayLike) -> Array:
 @overload
 def mapped(function: Callable[[Array], Array], name: str, value: float) -> float: ...
 @overload
-def mapped(
-    function: Callable[[Array], Array], name: str, value: npt.ArrayLike
-) -> float | Array: ...
-def mapped(
-    function: Callable[[Array], Array], name: str, value: npt.ArrayLike
-) -> float | Array:
+def mapped(function: Callable[[Array], Array], name: str, value: npt.ArrayLike) -> float | Array: ...
+def mapped(function: Callable[[Array], Array], name: str, value: npt.ArrayLike) -> float | Array:
     """An elementwise function of the core: a scalar gives a float, an array an array of its shape."""
     array = as_array(name, value)
     out = function(array)

@@ -189,10 +189,7 @@ class NoiseSchedule:
 
     def __repr__(self) -> str:
         low, high = self.lambda_range
-        return (
-            f"NoiseSchedule(family={self.family!r}, lambda={low:.4g}..{high:.4g}, "
-            f"fingerprint={self.fingerprint!r})"
-        )
+        return f"NoiseSchedule(family={self.family!r}, lambda={low:.4g}..{high:.4g}, fingerprint={self.fingerprint!r})"
 
 
 def core_noise(noise: NoiseSchedule) -> _core.NoiseSchedule:

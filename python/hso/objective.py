@@ -49,9 +49,7 @@ def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: Erro
     return _core.mep(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
 
 
-def mep_gradient(
-    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
-) -> Array:
+def mep_gradient(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> Array:
     """Gradient of `mep` with respect to every node, shape (n,)."""
     return _core.mep_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[1]
 
@@ -63,9 +61,7 @@ def mep_hessian(
     return _core.mep_hessian(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[2:]
 
 
-def dm_nonuni(
-    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
-) -> float:
+def dm_nonuni(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> float:
     """DM-NonUni's bound for UniPC-like multistep solvers (Xue et al. 2024, eq. 25) of strictly increasing nodes."""
     return _core.dm_nonuni(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
 
@@ -103,4 +99,6 @@ def spf(
 def karras_start(noise: NoiseSchedule, nodes: int, *, rho: float, t_min: float, t_max: float) -> Array:
     """The Karras-type start (paper eq. 2): `nodes` >= 2 lambdas from t_max to t_min, linear in sigma^(1/rho)."""
     count = as_integer("nodes", nodes, least=2)
-    return _core.karras_start(core_noise(noise), count, as_number("rho", rho), as_number("t_min", t_min), as_number("t_max", t_max))
+    return _core.karras_start(
+        core_noise(noise), count, as_number("rho", rho), as_number("t_min", t_min), as_number("t_max", t_max)
+    )

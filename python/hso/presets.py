@@ -50,8 +50,6 @@ def preset_parameters(name: str, shift: float | None = None) -> tuple[str, dict[
     arguments = parameters()
     if shift is not None:
         if factory != "flow":
-            raise ValueError(
-                f"shift must be left out for preset {name!r}, which is no flow model, got {shift!r}"
-            )
+            raise ValueError(f"shift must be left out for preset {name!r}, which is no flow model, got {shift!r}")
         arguments["shift"] = shift
     return factory, arguments

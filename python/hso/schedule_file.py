@@ -125,7 +125,5 @@ def read_schedule(path: str | os.PathLike[str]) -> dict[str, Any]:
         try:
             values[name] = reader(document[name])
         except (TypeError, OverflowError) as error:
-            raise ValueError(
-                f"{shown} is damaged: {name} must be {error}, got {document[name]!r}"
-            ) from None
+            raise ValueError(f"{shown} is damaged: {name} must be {error}, got {document[name]!r}") from None
     return values

@@ -57,7 +57,7 @@ def uniform_t(
 ) -> Schedule:
     """Nodes uniform in t; for a flow model uniform before its shift, which is what its pipelines run.
 
-    With terminal "zero", `spacing` says how N nodes are laid on the range as diffusers does: "trailing" t_max (1 - i/N),
+    With terminal "zero", `spacing` says how N nodes are laid on the range, as in diffusers: "trailing" t_max (1 - i/N),
     "linspace" both ends included, "leading" t_max (1 - (i+1)/N) + 1/n: the first call is not at the most noise. With
     terminal "t_min" both ends are included and `spacing` is not used.
     """
@@ -120,7 +120,7 @@ def beta(
     t_min: float | None = None,
     t_max: float | None = None,
 ) -> Schedule:
-    """Nodes at the quantiles of a Beta(a, b) distribution over VE sigma, as diffusers' `use_beta_sigmas` (needs SciPy)."""
+    """Nodes at the quantiles of a Beta(a, b) distribution over VE sigma, as diffusers' use_beta_sigmas (needs SciPy)."""
     from scipy.stats import beta as distribution
 
     count = _nodes(nfe, terminal)

@@ -26,7 +26,7 @@ if cmake -S "$here" -B "$work/newer" -DCMAKE_PREFIX_PATH="$work/prefix" -DHSO_VE
     exit 1
 fi
 # ... and it must have failed for the version, not for another reason
-if ! grep -q 'compatible with requested version "9.9"' "$work/newer.log"; then
+if ! grep -q 'hsoConfig.cmake, version: 0' "$work/newer.log"; then
     cat "$work/newer.log" >&2
     exit 1
 fi

@@ -126,7 +126,7 @@ TEST_CASE("DM-NonUni's gradient agrees with differences away from kinks") {
     CHECK(checked > 500);
 }
 
-TEST_CASE("DM-NonUni of one node is nothing; nonsense is refused by name") {
+TEST_CASE("DM-NonUni of one node is nothing and nonsense is refused by name") {
     const auto noise = sd_noise();
     const auto proxy = ErrorProxy::power();
     std::vector gradient = {7.0};

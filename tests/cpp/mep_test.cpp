@@ -192,7 +192,7 @@ TEST_CASE("MEP keeps its digits and its range for |lambda| up to 40") {
         }
 }
 
-TEST_CASE("an order of nodes is no matter of MEP's; one node costs nothing") {
+TEST_CASE("an order of nodes is no matter of MEP's and one node costs nothing") {
     const auto noise = sd_noise();
     const auto proxy = ErrorProxy::power();
     const std::vector lambdas = {1.0, -0.5, 2.0, 1.99};

@@ -26,7 +26,7 @@ struct Case {
 /// A random problem that makes sense, with a small budget.
 Case random_case(Random& random) {
     const auto& [name, noise] = every_schedule()[random.below(every_schedule().size())];
-    Case c{name, noise, 1 + static_cast<int>(random.below(30)), {}};
+    Case c{name, noise, 1 + static_cast<int>(random.below(1 + random.below(30))), {}};
     Options& o = c.options;
     o.terminal = std::array{Terminal::zero, Terminal::t_min, Terminal::skip}[random.below(3)];
     o.search = random.below(2) ? Search::bilevel : Search::paper;
@@ -189,7 +189,7 @@ TEST_CASE("1, 2 and 100 calls, every terminal and search") {
                 c.options.t_min = {0.01, 0.03};
                 c.options.t_max = {0.96, 1.0};
                 c.options.d_min = nfe == 100 ? 0.001 : d_min(nfe);
-                c.options.evolution = {.population_factor = 2, .max_generations = nfe == 100 ? 0 : 5};
+                c.options.evolution = {.population_factor = 1, .max_generations = nfe == 100 ? 0 : 5};
                 check_schedule(c, optimize(c.noise, nfe, c.options));
             }
 }

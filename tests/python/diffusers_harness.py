@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+
 from reference_solvers import Array, GaussianModel
 
 SHAPE = (1, 2, 4, 4)

@@ -1,112 +1,155 @@
-"""Few-step solvers in float64 NumPy, written from their papers, and a network with an exact answer.
+"""Samplers in float64 NumPy, written from their papers: what diffusers' schedulers are held against.
 
-x = alpha x0 + sigma eps throughout; a solver calls `denoise(x, i)`, the x0-prediction at node i, once per step and
-returns x at the last node. `alphas`, `sigmas`: N+1 values; the last may be (1, 0).
+Every solver takes N+1 noise levels and an x0-predictor, and calls the predictor N times. A noise
+level is given by the pair (alpha, sigma) of x_t = alpha x0 + sigma eps.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numpy.typing import NDArray
 
-Array = npt.NDArray[np.float64]
-Denoise = Callable[[Array, int], Array]
+Array = NDArray[np.float64]
+# (x, index of the node) -> prediction of x0
+Predictor = Callable[[Array, int], Array]
 
 
-class GaussianModel:
-    """Data N(mean, variance) per pixel, for which E[x0 | x] is known."""
+@dataclass(frozen=True)
+class Levels:
+    """N+1 noise levels, descending; the last sigma may be 0."""
 
-    def __init__(self, shape: tuple[int, ...], seed: int = 0) -> None:
-        random = np.random.default_rng(seed)
-        self.mean = random.uniform(-0.8, 0.8, shape)
-        self.variance = random.uniform(0.02, 0.6, shape)
+    alpha: Array
+    sigma: Array
+
+    @property
+    def steps(self) -> int:
+        return len(self.alpha) - 1
+
+    def lam(self, i: int) -> float:
+        """log(alpha/sigma), infinite at sigma 0."""
+        return math.inf if self.sigma[i] == 0.0 else math.log(self.alpha[i] / self.sigma[i])
+
+
+def vp_levels(ve_sigmas: Array) -> Levels:
+    """Variance preserving: alpha = 1/sqrt(1 + s^2), sigma = s alpha, for s = sigma/alpha."""
+    alpha = 1.0 / np.hypot(1.0, ve_sigmas)
+    return Levels(alpha, ve_sigmas * alpha)
+
+
+def flow_levels(sigmas: Array) -> Levels:
+    """Rectified flow: alpha = 1 - s, sigma = s."""
+    return Levels(1.0 - sigmas, np.asarray(sigmas, dtype=np.float64))
+
+
+def ve_levels(sigmas: Array) -> Levels:
+    """Variance exploding: alpha = 1."""
+    return Levels(np.ones_like(sigmas), np.asarray(sigmas, dtype=np.float64))
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """x0 ~ N(mean, variance) in every pixel; its denoiser is exact at any noise level."""
+
+    mean: Array
+    variance: Array
 
     def x0(self, x: Array, alpha: float, sigma: float) -> Array:
-        """E[x0 | x] = M + alpha V (x - alpha M) / (alpha^2 V + sigma^2)."""
+        """E[x0 | x_t = x] (linear regression of jointly normal variables)."""
         gain = alpha * self.variance / (alpha**2 * self.variance + sigma**2)
         return self.mean + gain * (x - alpha * self.mean)
 
-
-def log_snr(alpha: float, sigma: float) -> float:
-    """lambda = log(alpha/sigma), infinite at sigma 0."""
-    return math.inf if sigma == 0.0 else math.log(alpha / sigma)
+    def predictor(self, levels: Levels) -> Predictor:
+        return lambda x, i: self.x0(x, float(levels.alpha[i]), float(levels.sigma[i]))
 
 
-def first_order(x: Array, alphas: Array, sigmas: Array, denoise: Denoise) -> Array:
-    """DDIM (Song et al. 2021, eq. 12 with eta = 0), which is DPM-Solver++(1) and Euler in VE coordinates."""
-    for i in range(len(sigmas) - 1):
-        x0 = denoise(x, i)
-        x = alphas[i + 1] * x0 + sigmas[i + 1] * (x - alphas[i] * x0) / sigmas[i]
+def ddim(levels: Levels, predict: Predictor, x: Array) -> Array:
+    """Song, Meng, Ermon 2021, eq. 12 with eta = 0; for flow levels this is Euler's method."""
+    for i in range(levels.steps):
+        x0 = predict(x, i)
+        noise = (x - levels.alpha[i] * x0) / levels.sigma[i]
+        x = levels.alpha[i + 1] * x0 + levels.sigma[i + 1] * noise
     return x
 
 
-def dpm_solver_2m(x: Array, alphas: Array, sigmas: Array, denoise: Denoise) -> Array:
-    """DPM-Solver++(2M) (Lu et al. 2022, Algorithm 2), first order at both ends as diffusers runs it.
+def dpm_solver_pp(levels: Levels, predict: Predictor, x: Array, *, order: int, first_order_end: bool) -> Array:
+    """DPM-Solver++(2M), Lu et al. 2022 (2211.01095), Algorithm 2; order 1 is its first step.
 
-    The last step is of first order if it goes to sigma 0 or there are fewer than 15 (diffusers' lower_order_final).
+    ``first_order_end``: the last step uses the newest output alone (diffusers: below 15 steps, and
+    whenever it goes to sigma 0, where h is infinite).
     """
-    lam = [log_snr(a, s) for a, s in zip(alphas, sigmas, strict=True)]
-    steps = len(sigmas) - 1
-    before: Array | None = None
-    for i in range(steps):
-        x0 = denoise(x, i)
-        h = lam[i + 1] - lam[i]
-        low = i == steps - 1 and (steps < 15 or sigmas[-1] == 0.0)
-        estimate = x0
-        if before is not None and not low:
-            ratio = (lam[i] - lam[i - 1]) / h
-            estimate = x0 + (x0 - before) / (2.0 * ratio)
-        x = sigmas[i + 1] / sigmas[i] * x - alphas[i + 1] * math.expm1(-h) * estimate
-        before = x0
+    outputs: list[Array] = []
+    for i in range(levels.steps):
+        outputs.append(predict(x, i))
+        h = levels.lam(i + 1) - levels.lam(i)
+        direction = outputs[-1]
+        last = i == levels.steps - 1
+        if order == 2 and i > 0 and not (last and first_order_end):
+            r = (levels.lam(i) - levels.lam(i - 1)) / h
+            direction = (1.0 + 0.5 / r) * outputs[-1] - 0.5 / r * outputs[-2]
+        x = levels.sigma[i + 1] / levels.sigma[i] * x - levels.alpha[i + 1] * math.expm1(-h) * (direction)
     return x
 
 
-def unipc(x: Array, alphas: Array, sigmas: Array, denoise: Denoise, order: int) -> Array:
-    """UniPC with B(h) = e^h - 1 and data prediction (Zhao et al. 2023, Algorithms 5 and 6).
+def unipc(levels: Levels, predict: Predictor, x: Array, *, order: int, corrector: bool = True) -> Array:
+    """UniPC-p with B_2(h) = e^h - 1, predicting data: Zhao et al. 2023 (2302.04867), Algorithm 1.
 
-    As diffusers runs it: the order warms up from 1 and falls to 1 at the end, the corrector at a node has the order of
-    the predictor that led there, and rho = 1/2 where one coefficient is left.
+    As in the authors' code: order 2 predicts and order 1 corrects with rho = 1/2 in place of the
+    solved weight; orders warm up by one a step and come down to 1 in the last step. A step is
+    corrected with the order it was predicted with, by the output at its end, and that output is
+    not evaluated again at the corrected point. The last step is not corrected.
     """
-    lam = [log_snr(a, s) for a, s in zip(alphas, sigmas, strict=True)]
-    steps = len(sigmas) - 1
-    x0s: list[Array] = []
-    start, used = x, 0
-    for i in range(steps):
-        x0 = denoise(x, i)
-        if i > 0:
-            x = _uni(start, i - 1, used, lam, alphas, sigmas, x0s, x0)
-        x0s.append(x0)
-        start, used = x, min(order, i + 1, steps - i)
-        x = _uni(start, i, used, lam, alphas, sigmas, x0s, None)
+    outputs: list[Array] = []
+    previous, previous_order = x, 0
+    for i in range(levels.steps):
+        output = predict(x, i)
+        if corrector and i > 0:
+            x = _unipc_step(levels, outputs, previous, i - 1, previous_order, end=output)
+        outputs.append(output)
+        previous, previous_order = x, min(order, i + 1, levels.steps - i)
+        x = _unipc_step(levels, outputs, previous, i, previous_order, end=None)
     return x
 
 
-def _uni(
-    x: Array, i: int, order: int, lam: list[float], alphas: Array, sigmas: Array, x0s: list[Array], corrected: Array | None
-) -> Array:
-    """One step from node i to i+1; the corrector if the x0-prediction at i+1 is given."""
-    h = lam[i + 1] - lam[i]
-    b_h = math.expm1(-h)
-    base = sigmas[i + 1] / sigmas[i] * x - alphas[i + 1] * b_h * x0s[i]
-    ratios = [(lam[i - k] - lam[i]) / h for k in range(1, order)]
-    differences = [(x0s[i - k] - x0s[i]) / r for k, r in zip(range(1, order), ratios, strict=True)]
-    if corrected is not None:
-        ratios, differences = [*ratios, 1.0], [*differences, corrected - x0s[i]]
-    count = len(ratios)
-    if count == 0:
-        return base
+def _unipc_step(levels: Levels, outputs: list[Array], x: Array, i: int, order: int, *, end: Array | None) -> Array:
+    """Step from node i to i+1 with ``order`` outputs up to node i, and the one at i+1 if given."""
+    if levels.sigma[i + 1] == 0.0:
+        # h is infinite: only x0 is left, and order 1 is all that can be asked for.
+        assert order == 1 and end is None
+        return levels.alpha[i + 1] * outputs[i]
+    h = levels.lam(i + 1) - levels.lam(i)
+    # Nodes in units of h from node i, and the differences to node i divided by them (eq. 3).
+    places = [(levels.lam(i - m) - levels.lam(i)) / h for m in range(1, order)]
+    slopes = [(outputs[i - m] - outputs[i]) / place for m, place in enumerate(places, start=1)]
+    if end is not None:
+        places.append(1.0)
+        slopes.append(end - outputs[i])
+    x = levels.sigma[i + 1] / levels.sigma[i] * x - levels.alpha[i + 1] * math.expm1(-h) * outputs[i]
+    if slopes:
+        weights = _unipc_weights(np.array(places), -h)
+        scale = levels.alpha[i + 1] * math.expm1(-h)
+        x = x - scale * sum(w * s for w, s in zip(weights, slopes, strict=True))
+    return x
+
+
+def _unipc_weights(places: Array, z: float) -> Array:
+    """Solve R rho = phi / B (eq. 5 and 8): moment k matches z (k+1)! phi_{k+2}(z) / (e^z - 1)."""
+    count = len(places)
     if count == 1:
-        rho = np.array([0.5])
-    else:
-        # sum_k rho_k r_k^{n-1} = n! phi_{n+1}(-h) (-h) / B(h): the integrals of the Taylor terms
-        z, phi, right = -h, b_h / -h - 1.0, []
-        for n in range(1, count + 1):
-            right.append(phi * math.factorial(n) / b_h)
-            phi = phi / z - 1.0 / math.factorial(n + 1)
-        matrix = np.array([[r ** (n - 1) for r in ratios] for n in range(1, count + 1)])
-        rho = np.linalg.solve(matrix, np.array(right))
-    correction = sum((c * d for c, d in zip(rho, differences, strict=True)), np.zeros_like(x))
-    return np.asarray(base - alphas[i + 1] * b_h * correction)
+        return np.array([0.5])
+    moments = [z * math.factorial(k + 1) * _phi(k + 2, z) / math.expm1(z) for k in range(count)]
+    matrix = np.array([places**k for k in range(count)])
+    return np.linalg.solve(matrix, np.array(moments))
+
+
+_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
+
+
+def _phi(k: int, z: float) -> float:
+    """phi_k(z) = integral over [0, 1] of e^{(1-u) z} u^{k-1} / (k-1)! du, free of cancellation."""
+    u = 0.5 * (_NODES + 1.0)
+    values = np.exp((1.0 - u) * z) * u ** (k - 1) / math.factorial(k - 1)
+    return float(0.5 * np.dot(_WEIGHTS, values))

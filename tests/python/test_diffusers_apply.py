@@ -13,10 +13,10 @@ diffusers = pytest.importorskip("diffusers")
 
 from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, UniPCMultistepScheduler  # noqa: E402
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retrieve_timesteps  # noqa: E402
-from diffusers_harness import SD, SHAPE, Network, drive, vp_scales  # noqa: E402
-from reference_solvers import GaussianModel  # noqa: E402
 
 import hso  # noqa: E402
+from diffusers_harness import SD, SHAPE, Network, drive, vp_scales  # noqa: E402
+from reference_solvers import GaussianModel  # noqa: E402
 
 SUPPORTED = [DPMSolverMultistepScheduler, UniPCMultistepScheduler, EulerDiscreteScheduler]
 NOISE = hso.diffusers.noise_schedule(DPMSolverMultistepScheduler(**SD))
@@ -24,6 +24,7 @@ NOISE = hso.diffusers.noise_schedule(DPMSolverMultistepScheduler(**SD))
 
 def snapshot(scheduler):
     """Every attribute, arrays as bytes."""
+
     def plain(value):
         if isinstance(value, torch.Tensor):
             value = value.numpy()
@@ -44,7 +45,8 @@ def test_noise_schedule_is_the_schedulers_table(make):
 
 @pytest.mark.parametrize("make", SUPPORTED)
 @pytest.mark.parametrize(
-    "request_of", [{"num_inference_steps": 5}, {"timesteps": [900, 700, 500, 300, 100]}, {"sigmas": [9.0, 5.0, 3.0, 1.0, 0.3]}]
+    "request_of",
+    [{"num_inference_steps": 5}, {"timesteps": [900, 700, 500, 300, 100]}, {"sigmas": [9.0, 5.0, 3.0, 1.0, 0.3]}],
 )
 def test_whatever_a_pipeline_asks_for(make, request_of):
     schedule = hso.optimize(NOISE, nfe=5)
@@ -175,7 +177,9 @@ def recorded(network):
     """The timesteps that a network is told from now on."""
     told = []
     network.register_forward_pre_hook(
-        lambda _, args, kwargs: told.append(float(torch.as_tensor(kwargs.get("timestep", args[1] if len(args) > 1 else None)).flatten()[0])),
+        lambda _, args, kwargs: told.append(
+            float(torch.as_tensor(kwargs.get("timestep", args[1] if len(args) > 1 else None)).flatten()[0])
+        ),
         with_kwargs=True,
     )
     return told
@@ -185,7 +189,8 @@ def test_inside_a_real_dit_pipeline():
     torch.manual_seed(0)
     transformer = diffusers.DiTTransformer2DModel(
         num_attention_heads=2, attention_head_dim=8, in_channels=4, out_channels=4, num_layers=1, sample_size=8,
-        patch_size=2, num_embeds_ada_norm=10, norm_type="ada_norm_zero", norm_elementwise_affine=False, attention_bias=True,
+        patch_size=2, num_embeds_ada_norm=10, norm_type="ada_norm_zero", norm_elementwise_affine=False,
+        attention_bias=True,
         activation_fn="gelu-approximate",
     )  # fmt: skip
     vae = diffusers.AutoencoderKL(block_out_channels=(32,), norm_num_groups=32, latent_channels=4)

@@ -9,10 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
+import hso  # noqa: E402
 from diffusers_harness import SD, SHAPE, Network, drive, flow_scales, vp_scales  # noqa: E402
 from reference_solvers import GaussianModel, dpm_solver_2m, first_order, unipc  # noqa: E402
-
-import hso  # noqa: E402
 
 MODEL = GaussianModel(SHAPE)
 NFES = (1, 2, 3, 5, 10, 20)
@@ -90,7 +89,12 @@ def test_the_reference_converges_to_the_exact_flow():
     noise = hso.NoiseSchedule.preset("sd21")
     x = np.random.default_rng(3).standard_normal(SHAPE)
     # order 3 starts with a step of order 1 and its corrector: second order over a fixed range
-    for solve, order in ((first_order, 1), (dpm_solver_2m, 2), (partial(unipc, order=2), 2), (partial(unipc, order=3), 2)):
+    for solve, order in (
+        (first_order, 1),
+        (dpm_solver_2m, 2),
+        (partial(unipc, order=2), 2),
+        (partial(unipc, order=3), 2),
+    ):
         errors = {}
         for steps in (40, 80):
             lam = np.linspace(noise.lam(1.0), noise.lam(0.05), steps + 1)

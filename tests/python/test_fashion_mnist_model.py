@@ -98,9 +98,7 @@ def test_files_hold_no_machine_paths() -> None:
         assert not [word for word in words if word.startswith(("/", "~"))], path
 
 
-def test_held_out_loss(
-    pipeline: Any, record: dict[str, Any], test_images: npt.NDArray[np.float32]
-) -> None:
+def test_held_out_loss(pipeline: Any, record: dict[str, Any], test_images: npt.NDArray[np.float32]) -> None:
     """On unseen images, noise is predicted about as well as the training run measured."""
     rng = np.random.default_rng(7)
     noise = rng.standard_normal(test_images.shape).astype(np.float32)

@@ -4,9 +4,9 @@ import pickle
 
 import numpy as np
 import pytest
-from tables import BETAS, GOLDEN, NOISE, SD
 
 import hso
+from tables import BETAS, GOLDEN, NOISE, SD
 
 FAMILIES = {
     **NOISE,
@@ -115,7 +115,10 @@ BAD = {
     "text": (lambda: hso.NoiseSchedule.from_betas(["a", "b"]), "betas.*real numbers"),
     "shift": (lambda: hso.NoiseSchedule.flow(shift=0.0), "shift.*positive.*0"),
     "edm reversed": (lambda: hso.NoiseSchedule.edm(sigma_min=80, sigma_max=0.002), "sigma_max.*sigma_min.*0.002"),
-    "unequal lengths": (lambda: hso.NoiseSchedule.from_table([0.1, 0.2], [0.9], [0.1, 0.2]), "alpha and sigma.*1 and 2"),
+    "unequal lengths": (
+        lambda: hso.NoiseSchedule.from_table([0.1, 0.2], [0.9], [0.1, 0.2]),
+        "alpha and sigma.*1 and 2",
+    ),
     "t of a table": (lambda: hso.NoiseSchedule.from_table([0.2, 0.1], [0.9, 0.8], [0.1, 0.2]), r"t\[1\].*0.1"),
     "t too high": (lambda: SD.lam(1.2), "t must be within.*1.2"),
     "t too low": (lambda: SD.lam([0.5, 0.0]), "t must be within.*0.001.*got 0"),

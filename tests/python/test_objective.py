@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 from scipy.interpolate import PchipInterpolator
-from tables import GOLDEN, NOISE, ORACLE, SD
 
 import hso
+from tables import GOLDEN, NOISE, ORACLE, SD
 
 FLOW = hso.NoiseSchedule.flow()
 

@@ -4,9 +4,9 @@ import threading
 
 import numpy as np
 import pytest
-from tables import GOLDEN, NOISE, SD
 
 import hso
+from tables import GOLDEN, NOISE, SD
 
 
 @pytest.mark.parametrize("name", NOISE)
@@ -74,7 +74,9 @@ def test_terminals_and_extreme_nfe(nfe, terminal):
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0, 3.0, 4.0])
-@pytest.mark.parametrize("noise", [SD, hso.NoiseSchedule.flow(shift=3.0), hso.NoiseSchedule.edm()], ids=["vp", "flow", "ve"])
+@pytest.mark.parametrize(
+    "noise", [SD, hso.NoiseSchedule.flow(shift=3.0), hso.NoiseSchedule.edm()], ids=["vp", "flow", "ve"]
+)
 @pytest.mark.parametrize("d_min", [0.0, 0.05])
 def test_strictly_monotone_and_feasible_for_every_family(noise, p, d_min):
     for search in ("bilevel", "paper"):

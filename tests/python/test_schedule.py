@@ -4,9 +4,9 @@ import json
 
 import numpy as np
 import pytest
-from tables import ORACLE, SD
 
 import hso
+from tables import ORACLE, SD
 
 
 @pytest.fixture

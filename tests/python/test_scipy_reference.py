@@ -97,9 +97,7 @@ def test_karras_start_is_linear_in_the_root_of_sigma(table: Any) -> None:
 
 
 @pytest.mark.parametrize("rho", [3.0, 16.0])
-def test_slsqp_finds_reference_minima_from_either_end_of_rho(
-    name: str, table: Any, rho: float
-) -> None:
+def test_slsqp_finds_reference_minima_from_either_end_of_rho(name: str, table: Any, rho: float) -> None:
     for case in GOLDEN[name]["local_minimum_fixed_ends"]:
         problem = lower.Problem(table, "mep", float(case["p"]))
         start = objectives.karras_start(table, case["intervals"], rho, case["t_min"], case["t_max"])
@@ -123,9 +121,7 @@ def test_dm_nonuni_gradient_is_the_difference_quotient(steps: int) -> None:
     lam = 0.5 * spread + 0.5 * np.linspace(spread[0], spread[-1], steps + 1)
     difference = central_difference(objectives.dm_nonuni, lam)
     scale = np.abs(difference).max()
-    np.testing.assert_allclose(
-        objectives.dm_nonuni_gradient(lam), difference, rtol=1e-6, atol=1e-7 * scale
-    )
+    np.testing.assert_allclose(objectives.dm_nonuni_gradient(lam), difference, rtol=1e-6, atol=1e-7 * scale)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 3, 4, 5, 8, 20])
@@ -140,8 +136,7 @@ def test_step_weights_match_quadrature(table: Any, steps: int, scale: float) -> 
             # In units of the step, so that a short one is integrated as well as a long one.
             exact, _ = integrate.quad(
                 lambda u, left=left, right=right, node=nodes[j], others=others: (
-                    np.exp(left + u * (right - left))
-                    * np.prod((left + u * (right - left) - others) / (node - others))
+                    np.exp(left + u * (right - left)) * np.prod((left + u * (right - left) - others) / (node - others))
                 ),
                 0,
                 1,
@@ -173,10 +168,7 @@ def test_dm_nonuni_of_one_and_two_steps_is_the_exponential_sum(table: Any) -> No
 def test_dm_nonuni_adds_signed_weights_per_node_beyond_seven_steps(table: Any) -> None:
     lam = random_lambdas(table, 8, 4)
     eps, weights = objectives.proxy(lam[:-1]), objectives.step_weights(lam)
-    signed = {
-        i: sum(w[s - i] for s, w in enumerate(weights[1:-1], start=1) if 0 <= s - i < w.size)
-        for i in range(7)
-    }
+    signed = {i: sum(w[s - i] for s, w in enumerate(weights[1:-1], start=1) if 0 <= s - i < w.size) for i in range(7)}
     expected = eps[0] * weights[0][0] + eps[7] * weights[7][0]
     expected += sum(eps[i] * abs(w) for i, w in signed.items())
     assert objectives.dm_nonuni(lam) == pytest.approx(expected, rel=1e-12)

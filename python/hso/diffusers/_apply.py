@@ -102,9 +102,7 @@ def restore(scheduler_or_pipe: Any) -> Any:
     return scheduler_or_pipe
 
 
-def _apply_in_place_of(
-    target: Any, ddim: Any, schedule: Schedule, handover: Handover, tolerance: float
-) -> Any:
+def _apply_in_place_of(target: Any, ddim: Any, schedule: Schedule, handover: Handover, tolerance: float) -> Any:
     replacement = equivalent(ddim)
     become(replacement, _stage(replacement, DDIMStandIn(), schedule, handover, tolerance, ddim))
     # Before the pipeline changes: a filter may turn the warning into an error.

@@ -77,15 +77,14 @@ def check_lambda_clip(scheduler: Any, handover: Handover) -> None:
 
 def _check_table(scheduler: Any, handover: Handover, tolerance: float) -> None:
     noise = noise_schedule(scheduler)
-    entries = noise.num_train_timesteps
+    entries = round(noise.num_train_timesteps)
     steps = handover.timesteps
     # Beyond its ends the network was never trained, and diffusers clamps without a word.
     outside = np.flatnonzero((steps < -1e-6 * entries) | (steps > entries - 1 + 1e-6 * entries))
     if outside.size:
         i = int(outside[0])
         raise ValueError(
-            f"schedule.timesteps must lie in [0, {entries - 1}], the scheduler's noise table, "
-            f"entry {i} is {steps[i]!r}"
+            f"schedule.timesteps must lie in [0, {entries - 1}], the scheduler's noise table, entry {i} is {steps[i]!r}"
         )
     t = (steps + 1.0) / entries
     levels = handover.sigmas[:-1]
@@ -94,9 +93,7 @@ def _check_table(scheduler: Any, handover: Handover, tolerance: float) -> None:
     low, high = noise.t_range
     expected = np.exp(-np.asarray(noise.lam(np.clip(t, low, high)), dtype=np.float64))
     variance = expected**2 / (1.0 + expected**2)
-    _compare(
-        scheduler, entries * t - 1.0, levels, expected, tolerance + FLOAT32_ROUNDING / variance
-    )
+    _compare(scheduler, entries * t - 1.0, levels, expected, tolerance + FLOAT32_ROUNDING / variance)
 
 
 def _compare(

@@ -70,9 +70,7 @@ def read(schedule: Schedule) -> Handover:
             family=schedule.family,
         )
     except AttributeError as error:
-        raise TypeError(
-            f"schedule must be an hso.Schedule, got {type(schedule).__name__} ({error})"
-        ) from None
+        raise TypeError(f"schedule must be an hso.Schedule, got {type(schedule).__name__} ({error})") from None
     _check_words(handover)
     _check_lengths(handover, schedule.nfe)
     for name in ("sigmas", "timesteps", "t"):
@@ -108,9 +106,7 @@ def _check_lengths(handover: Handover, nfe: int) -> None:
     for name, wanted in (("timesteps", nfe), ("sigmas", nfe + 1), ("t", nfe + 1)):
         shape = getattr(handover, name).shape
         if shape != (wanted,):
-            raise ValueError(
-                f"schedule.{name} must have {wanted} entries for nfe={nfe}, got shape {shape}"
-            )
+            raise ValueError(f"schedule.{name} must have {wanted} entries for nfe={nfe}, got shape {shape}")
 
 
 def _check_finite(name: str, values: NDArray[np.float64]) -> None:
@@ -123,12 +119,8 @@ def _check_finite(name: str, values: NDArray[np.float64]) -> None:
 def _check_terminal(handover: Handover) -> None:
     last = float(handover.sigmas[-1])
     if handover.ends_at_zero and last != 0.0:
-        raise ValueError(
-            f"schedule.sigmas must end at 0 for terminal={handover.terminal!r}, got {last!r}"
-        )
+        raise ValueError(f"schedule.sigmas must end at 0 for terminal={handover.terminal!r}, got {last!r}")
     if not handover.ends_at_zero and not last > 0.0:
         raise ValueError(f"schedule.sigmas must end above 0 for terminal='t_min', got {last!r}")
     if handover.family == "flow" and handover.sigmas[0] > 1.0:
-        raise ValueError(
-            f"schedule.sigmas must be at most 1 for family='flow', got {handover.sigmas[0]!r}"
-        )
+        raise ValueError(f"schedule.sigmas must be at most 1 for family='flow', got {handover.sigmas[0]!r}")

@@ -18,6 +18,5 @@ def load(name: str) -> Any:
         return importlib.import_module(name)
     except ImportError as error:
         raise ImportError(
-            f"hso.diffusers needs {name}, which cannot be imported ({error}): "
-            "pip install torch diffusers"
+            f"hso.diffusers needs {name}, which cannot be imported ({error}): pip install torch diffusers"
         ) from error

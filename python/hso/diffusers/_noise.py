@@ -55,8 +55,7 @@ def noise_schedule(scheduler_or_pipe: object, *, mu: float | None = None) -> Noi
         return NoiseSchedule.flow(shift=_flow_shift(scheduler, mu))
     if mu is not None:
         raise ValueError(
-            f"mu={mu!r} is for flow schedulers with use_dynamic_shifting, "
-            f"{type(scheduler).__name__} has no shift"
+            f"mu={mu!r} is for flow schedulers with use_dynamic_shifting, {type(scheduler).__name__} has no shift"
         )
     if family == "ve":
         low, high = _edm_range(scheduler)
@@ -100,8 +99,7 @@ def _flow_shift(scheduler: Any, mu: float | None) -> float:
         return mu if setting(scheduler, "time_shift_type") == "linear" else math.exp(mu)
     if mu is not None:
         raise ValueError(
-            f"mu={mu!r} is for schedulers with use_dynamic_shifting, this "
-            f"{type(scheduler).__name__} has a fixed shift"
+            f"mu={mu!r} is for schedulers with use_dynamic_shifting, this {type(scheduler).__name__} has a fixed shift"
         )
     if FLOW_CLASSES.intersection(class_names(scheduler)):
         # set_shift() changes the attribute, not the configuration.

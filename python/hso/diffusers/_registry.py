@@ -53,9 +53,7 @@ def strategy_for(scheduler: Any) -> Strategy:
         if name in STRATEGIES:
             return STRATEGIES[name]
         if name in REFUSED:
-            raise ValueError(
-                f"scheduler_or_pipe: {name} cannot run a custom schedule: {REFUSED[name]}"
-            )
+            raise ValueError(f"scheduler_or_pipe: {name} cannot run a custom schedule: {REFUSED[name]}")
     raise ValueError(
         f"scheduler_or_pipe: {type(scheduler).__name__} is not supported, only "
         f"{', '.join([*STRATEGIES, 'DDIMScheduler'])} are"

@@ -89,9 +89,7 @@ class Scheduled:
         _check_request(nfe, num_inference_steps, timesteps, sigmas)
         # Degenerate default grids (one step to a shift_terminal) divide by zero; they are dropped.
         with np.errstate(divide="ignore", invalid="ignore"):
-            self._hso_base.set_timesteps(
-                self, nfe, device=device, **state.strategy.reset_arguments(self, mu)
-            )
+            self._hso_base.set_timesteps(self, nfe, device=device, **state.strategy.reset_arguments(self, mu))
         state.strategy.install(self, state.handover, device)
 
     def to_json_string(self) -> str:

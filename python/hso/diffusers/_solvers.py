@@ -53,10 +53,7 @@ class UniPC(Strategy):
         if not handover.ends_at_zero:
             return
         # Without lower_order_final the last step is still of order 1 if the whole run is.
-        lower_final = (
-            setting(scheduler, "lower_order_final", True)
-            or min(self.order(scheduler), handover.nfe) == 1
-        )
+        lower_final = setting(scheduler, "lower_order_final", True) or min(self.order(scheduler), handover.nfe) == 1
         for name, value, cure in (
             ("solver_type", setting(scheduler, "solver_type"), "bh2"),
             ("predict_x0", scheduler.predict_x0, True),
@@ -103,10 +100,7 @@ class FlowMatchEuler(Strategy):
     def check(self, scheduler: Any, handover: Handover) -> None:
         """Refuse inverted time."""
         if setting(scheduler, "invert_sigmas", False):
-            raise ValueError(
-                "scheduler.config.invert_sigmas=True (Mochi, time running the other way) is not "
-                "supported"
-            )
+            raise ValueError("scheduler.config.invert_sigmas=True (Mochi, time running the other way) is not supported")
 
     def reset_arguments(self, scheduler: Any, mu: float | None) -> dict[str, Any]:
         """Return ``mu`` where it is demanded."""

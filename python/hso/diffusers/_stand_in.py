@@ -75,8 +75,7 @@ def equivalent(scheduler_or_pipe: object) -> Any:
     scheduler = scheduler_of(scheduler_or_pipe)
     if "DDIMScheduler" not in class_names(scheduler):
         raise ValueError(
-            f"scheduler_or_pipe: {type(scheduler).__name__} has no exact equivalent, only "
-            "DDIMScheduler has"
+            f"scheduler_or_pipe: {type(scheduler).__name__} has no exact equivalent, only DDIMScheduler has"
         )
     replacement = load("diffusers").DPMSolverMultistepScheduler.from_config(
         dict(scheduler.config),
@@ -99,13 +98,9 @@ def replacement_notes(scheduler: Any) -> str:
         limit = setting(scheduler, "clip_sample_range", 1.0)
         notes.append(f"clip_sample=True is dropped: x0 is no longer clipped to +-{limit:g}.")
     if setting(scheduler, "thresholding", False):
-        notes.append(
-            "thresholding=True stays, but the noise is now taken from the thresholded x0 as well."
-        )
+        notes.append("thresholding=True stays, but the noise is now taken from the thresholded x0 as well.")
     if not setting(scheduler, "set_alpha_to_one", True):
-        notes.append(
-            "set_alpha_to_one=False is dropped: sampling ends where the schedule's terminal says."
-        )
+        notes.append("set_alpha_to_one=False is dropped: sampling ends where the schedule's terminal says.")
     return " ".join(notes)
 
 

@@ -39,9 +39,7 @@ class Strategy:
         check_family(scheduler, handover, family)
         check_noise(scheduler, handover, family, tolerance)
         if self.uses_lambda and family == "flow":
-            handover = dataclasses.replace(
-                handover, sigmas=np.minimum(handover.sigmas, FLOW_SIGMA_MAX)
-            )
+            handover = dataclasses.replace(handover, sigmas=np.minimum(handover.sigmas, FLOW_SIGMA_MAX))
             check_decreasing("sigmas", handover.sigmas)
         check_lambda_clip(scheduler, handover)
         if self.order(scheduler) > 1:

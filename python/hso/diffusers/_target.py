@@ -31,11 +31,7 @@ def class_names(scheduler: object) -> list[str]:
 
     Most derived first, so a user's subclass of a scheduler is found under its parent's name.
     """
-    return [
-        cls.__name__
-        for cls in type(scheduler).__mro__
-        if cls.__module__.partition(".")[0] == "diffusers"
-    ]
+    return [cls.__name__ for cls in type(scheduler).__mro__ if cls.__module__.partition(".")[0] == "diffusers"]
 
 
 def setting(scheduler: Any, name: str, default: Any = None) -> Any:
