@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <string>
 
 #include <doctest/doctest.h>
 
@@ -149,7 +150,7 @@ TEST_CASE("random problems give schedules that keep every promise") {
             schedule = optimize(c.noise, c.nfe, c.options);
         } catch (const std::exception& error) {
             CAPTURE(c.name);
-            FAIL("refused: ", error.what());
+            FAIL("refused: ", std::string(error.what()));
         }
         check_schedule(c, *schedule);
     }

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from reference_solvers import Array, GaussianModel
+from gaussian_solvers import Array, GaussianModel
 
 SHAPE = (1, 2, 4, 4)
 SD = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012, "num_train_timesteps": 1000}

@@ -17,6 +17,8 @@ from diffusers import (
     UniPCMultistepScheduler,
 )
 from numpy.typing import NDArray
+
+import hso
 from reference_solvers import (
     Gaussian,
     Levels,
@@ -26,8 +28,6 @@ from reference_solvers import (
     unipc,
     vp_levels,
 )
-
-import hso
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import retri
 
 import hso  # noqa: E402
 from diffusers_harness import SD, SHAPE, Network, drive, vp_scales  # noqa: E402
-from reference_solvers import GaussianModel  # noqa: E402
+from gaussian_solvers import GaussianModel  # noqa: E402
 
 SUPPORTED = [DPMSolverMultistepScheduler, UniPCMultistepScheduler, EulerDiscreteScheduler]
 NOISE = hso.diffusers.noise_schedule(DPMSolverMultistepScheduler(**SD))

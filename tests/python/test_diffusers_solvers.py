@@ -1,7 +1,8 @@
-"""Schedulers under a schedule against the solvers in float64, on a network with an exact answer."""
+"""Samples of scheduled diffusers schedulers against a float64 reference, on exact Gaussian data."""
 
-import warnings
-from functools import partial
+from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,98 +11,237 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 import hso  # noqa: E402
-from diffusers_harness import SD, SHAPE, Network, drive, flow_scales, vp_scales  # noqa: E402
-from reference_solvers import GaussianModel, dpm_solver_2m, first_order, unipc  # noqa: E402
+from diffusers_helpers import (  # noqa: E402
+    SD,
+    SHAPE,
+    SOLVERS,
+    TERMINALS,
+    Network,
+    build,
+    denoise,
+    example,
+    expected,
+    flow_nodes,
+    gaussian,
+    run,
+    schedule_on,
+    start,
+    vp_nodes,
+)
+from gaussian_solvers import ddim, dpm_solver_pp, unipc, ve_levels, vp_levels  # noqa: E402
 
-MODEL = GaussianModel(SHAPE)
-NFES = (1, 2, 3, 5, 10, 20)
-SOLVERS = {
-    "DDIM": (diffusers.DDIMScheduler, {"clip_sample": False}, first_order),
-    "DPM 1": (diffusers.DPMSolverMultistepScheduler, {"solver_order": 1}, first_order),
-    "DPM 2": (diffusers.DPMSolverMultistepScheduler, {"solver_order": 2}, dpm_solver_2m),
-    "UniPC 1": (diffusers.UniPCMultistepScheduler, {"solver_order": 1}, partial(unipc, order=1)),
-    "UniPC 2": (diffusers.UniPCMultistepScheduler, {"solver_order": 2}, partial(unipc, order=2)),
-    "UniPC 3": (diffusers.UniPCMultistepScheduler, {"solver_order": 3}, partial(unipc, order=3)),
-    "Euler": (diffusers.EulerDiscreteScheduler, {}, first_order),
-}
-
-
-def make_schedule(noise, nfe, terminal, kind):
-    """An optimized (fractional) schedule, or a uniform one on whole timesteps."""
-    if kind == "fractional":
-        return hso.optimize(noise, nfe=nfe, terminal=terminal)
-    nodes = nfe + (terminal != "zero")
-    return hso.Schedule.from_nodes(noise, (np.linspace(979, 19, nodes).round() + 1) / 1000, terminal=terminal)
+TOLERANCE = 1e-5
 
 
-def apply_quietly(scheduler, schedule):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", hso.diffusers.HsoWarning)
-        return hso.diffusers.apply(scheduler, schedule)
+@pytest.mark.parametrize(
+    ("solver", "least_gain"),
+    [("ddim", 1.8), ("dpm2", 3.2), ("unipc1", 3.0), ("unipc2", 6.0), ("unipc3", 10.0)],
+)
+def test_reference_converges_to_the_exact_solution(solver: str, least_gain: float) -> None:
+    """For Gaussian data (x - alpha M)/sqrt(alpha^2 V + sigma^2) is constant along the ODE."""
+    data, noise = gaussian(), start()
+    errors = []
+    for steps in (40, 80):
+        lambdas = np.linspace(-1.5, 2.0, steps + 1)
+        # Uneven, but the same function of i/N for every N.
+        lambdas += 0.15 * np.sin(2.0 * np.pi * (lambdas + 1.5) / 3.5)
+        levels = vp_levels(np.exp(-lambdas))
+        predict = data.predictor(levels)
+        if solver == "ddim":
+            got = ddim(levels, predict, noise)
+        elif solver == "dpm2":
+            got = dpm_solver_pp(levels, predict, noise, order=2, first_order_end=False)
+        else:
+            got = unipc(levels, predict, noise, order=int(solver[-1]))
+        scale = np.sqrt(levels.alpha**2 * data.variance[..., None] + levels.sigma**2)
+        unit = (noise - levels.alpha[0] * data.mean) / scale[..., 0]
+        exact = levels.alpha[-1] * data.mean + scale[..., -1] * unit
+        errors.append(np.abs(got - exact).max())
+    assert errors[0] < 0.05
+    assert errors[0] / errors[1] > least_gain
+
+
+def test_the_two_references_of_order_one_agree() -> None:
+    levels = vp_levels(np.array([14.0, 5.0, 2.0, 0.7, 0.1]))
+    predict = gaussian().predictor(levels)
+    by_ddim = ddim(levels, predict, start())
+    by_dpm = dpm_solver_pp(levels, predict, start(), order=1, first_order_end=True)
+    by_unipc = unipc(levels, predict, start(), order=1, corrector=False)
+    np.testing.assert_allclose(by_dpm, by_ddim, atol=1e-13)
+    np.testing.assert_allclose(by_unipc, by_ddim, atol=1e-13)
 
 
 @pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
-@pytest.mark.parametrize("kind", ["fractional", "whole"])
-@pytest.mark.parametrize("terminal", ["zero", "t_min", "skip"])
-@pytest.mark.parametrize("name", SOLVERS)
-def test_samples_agree_with_float64(name, terminal, kind, prediction):
-    make, config, solve = SOLVERS[name]
-    noise_image = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1))
-    for nfe in NFES:
-        scheduler = make(**SD, **config, prediction_type=prediction)
-        noise = hso.diffusers.noise_schedule(scheduler)
-        schedule = make_schedule(noise, nfe, terminal, kind)
-        log_alphas = 0.5 * np.log(scheduler.alphas_cumprod.double().numpy())
-        network = Network(MODEL, lambda t, table=log_alphas: vp_scales(table, t), prediction)
-        ready = apply_quietly(scheduler, schedule)
-        result = drive(ready, network, noise_image, nfe).double().numpy()
-
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize("fractional", [False, True], ids=["integer", "fractional"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_vp_samples(solver: str, fractional: bool, terminal: str, prediction: str) -> None:
+    data, noise = gaussian(), start()
+    for nfe in (1, 2, 3, 5, 10, 20):
+        scheduler = build(solver, prediction_type=prediction)
+        schedule = example(scheduler, nfe, terminal, fractional=fractional)
+        assert hso.diffusers.apply(scheduler, schedule) is scheduler
+        scheduler.set_timesteps(nfe, device="cpu")
+        network = Network(data, prediction, scheduler.alphas_cumprod)
+        got = run(scheduler, network, noise)
         assert len(network.timesteps) == nfe
-        np.testing.assert_array_equal(np.float32(network.timesteps), np.float32(schedule.timesteps))
-        alphas, sigmas = 1.0 / np.hypot(1.0, schedule.sigmas), schedule.sigmas / np.hypot(1.0, schedule.sigmas)
-        expected = solve(
-            noise_image.double().numpy(),
-            alphas,
-            sigmas,
-            lambda x, i, a=alphas, s=sigmas: MODEL.x0(x, a[i], s[i]),
-        )
-        if name == "Euler":  # it works in x/alpha
-            expected = expected / alphas[-1]
-        np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5, err_msg=f"nfe {nfe}")
+        np.testing.assert_allclose(network.timesteps, schedule.timesteps, rtol=1e-7, atol=1e-7)
+        want = expected(solver, schedule, data, noise)
+        np.testing.assert_allclose(got, want, rtol=0.0, atol=TOLERANCE, err_msg=f"nfe={nfe}")
 
 
-@pytest.mark.parametrize("shift", [1.0, 3.0])
-@pytest.mark.parametrize("nfe", NFES)
-def test_flow_matching_euler(nfe, shift):
-    scheduler = diffusers.FlowMatchEulerDiscreteScheduler(shift=shift)
-    schedule = hso.optimize(hso.diffusers.noise_schedule(scheduler), nfe=nfe)
-    network = Network(MODEL, flow_scales, "flow_prediction")
-    noise_image = torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)) * float(schedule.sigmas[0])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_a_wrong_timestep_would_be_noticed(solver: str) -> None:
+    scheduler = build(solver)
+    schedule = example(scheduler, 5)
     hso.diffusers.apply(scheduler, schedule)
-    result = drive(scheduler, network, noise_image, nfe).double().numpy()
-    alphas, sigmas = 1.0 - schedule.sigmas, schedule.sigmas
-    expected = first_order(noise_image.double().numpy(), alphas, sigmas, lambda x, i: MODEL.x0(x, alphas[i], sigmas[i]))
-    np.testing.assert_allclose(result, expected, rtol=0, atol=1e-5)
+    scheduler.timesteps = scheduler.timesteps - 0.1
+    network = Network(gaussian(), "epsilon", scheduler.alphas_cumprod)
+    error = np.abs(run(scheduler, network, start()) - expected(solver, schedule, gaussian(), start()))
+    assert error.max() > 10.0 * TOLERANCE
 
 
-def test_the_reference_converges_to_the_exact_flow():
-    """The oracle itself: a Gaussian's probability flow keeps every pixel at the same quantile."""
-    noise = hso.NoiseSchedule.preset("sd21")
-    x = np.random.default_rng(3).standard_normal(SHAPE)
-    # order 3 starts with a step of order 1 and its corrector: second order over a fixed range
-    for solve, order in (
-        (first_order, 1),
-        (dpm_solver_2m, 2),
-        (partial(unipc, order=2), 2),
-        (partial(unipc, order=3), 2),
-    ):
-        errors = {}
-        for steps in (40, 80):
-            lam = np.linspace(noise.lam(1.0), noise.lam(0.05), steps + 1)
-            alphas, sigmas = noise.alpha(lam), noise.sigma(lam)
-            found = solve(x, alphas, sigmas, lambda y, i, a=alphas, s=sigmas: MODEL.x0(y, a[i], s[i]))
-            spread = [np.sqrt(alphas[k] ** 2 * MODEL.variance + sigmas[k] ** 2) for k in (0, -1)]
-            exact = alphas[-1] * MODEL.mean + spread[1] / spread[0] * (x - alphas[0] * MODEL.mean)
-            errors[steps] = np.abs(found - exact).max()
-        slope = np.log2(errors[40] / errors[80])
-        assert slope > order - 0.15, (order, slope, errors)
+@pytest.mark.parametrize("solver", SOLVERS)
+@pytest.mark.parametrize("terminal", TERMINALS)
+def test_zero_terminal_snr(solver: str, terminal: str) -> None:
+    """The first sigma is 4096; only v-prediction can start there."""
+    scheduler = build(solver, prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    schedule = example(scheduler, 6, terminal)
+    assert schedule.sigmas[0] == pytest.approx(4096.0, rel=1e-3)
+    hso.diffusers.apply(scheduler, schedule)
+    got = run(scheduler, Network(gaussian(), "v_prediction", scheduler.alphas_cumprod), start())
+    want = expected(solver, schedule, gaussian(), start())
+    # Euler's latents start at 4096 and lose these digits themselves: an ulp there is 5e-4.
+    limit = 5e-4 if solver == "euler" else TOLERANCE
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=limit)
+
+
+@pytest.mark.parametrize("key", ["use_karras_sigmas", "use_exponential_sigmas", "use_beta_sigmas"])
+@pytest.mark.parametrize("solver", ["dpm2", "unipc2", "euler"])
+def test_settings_that_make_grids_are_overruled(solver: str, key: str) -> None:
+    if key == "use_beta_sigmas":
+        pytest.importorskip("scipy")
+    scheduler = build(solver, **{key: True}, timestep_spacing="trailing")
+    schedule = example(scheduler, 5, "t_min", fractional=True)
+    hso.diffusers.apply(scheduler, schedule)
+    got = run(scheduler, Network(gaussian(), "epsilon", scheduler.alphas_cumprod), start())
+    want = expected(solver, schedule, gaussian(), start())
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("final_sigmas_type", ["zero", "sigma_min"])
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize("nfe", [6, 16])
+def test_final_sigmas_type_follows_the_terminal(final_sigmas_type: str, terminal: str, nfe: int) -> None:
+    """DPM-Solver reads the setting in step(): unsynced it is NaN or of lower order at the end."""
+    scheduler = build("dpm2", final_sigmas_type=final_sigmas_type)
+    schedule = example(scheduler, nfe, terminal)
+    hso.diffusers.apply(scheduler, schedule)
+    got = run(scheduler, Network(gaussian(), "epsilon", scheduler.alphas_cumprod), start())
+    want = expected("dpm2", schedule, gaussian(), start())
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("spacing", ["leading", "linspace", "trailing"])
+def test_euler_latents_have_the_scale_of_the_first_node(spacing: str) -> None:
+    """Stock Euler is right for "leading" only: 0.2 % off at sigma 14.6, more below."""
+    scheduler = build("euler", timestep_spacing=spacing)
+    noise = hso.diffusers.noise_schedule(scheduler)
+    schedule = schedule_on(noise, 0.6 * vp_nodes(4), "zero")
+    hso.diffusers.apply(scheduler, schedule)
+    first = float(schedule.sigmas[0])
+    assert 1.0 < first < 4.0
+    assert float(scheduler.init_noise_sigma) == pytest.approx(np.hypot(first, 1.0), rel=1e-6)
+    unit = torch.randn(1, 4, 64, 64, generator=torch.Generator().manual_seed(0))
+    seen = scheduler.scale_model_input(unit * scheduler.init_noise_sigma, scheduler.timesteps[0])
+    torch.testing.assert_close(seen, unit)
+
+
+@pytest.mark.parametrize("dynamic", [False, True], ids=["static", "dynamic"])
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize("solver", ["dpm1", "dpm2", "unipc1", "unipc2", "unipc3", "euler"])
+def test_flow_samples(solver: str, terminal: str, dynamic: bool) -> None:
+    data, noise = gaussian(), start()
+    for nfe in (1, 2, 3, 5, 10, 20):
+        scheduler = flow_scheduler(solver, dynamic)
+        model = hso.diffusers.noise_schedule(scheduler, mu=1.1 if dynamic else None)
+        schedule = schedule_on(model, flow_nodes(nfe), terminal)
+        hso.diffusers.apply(scheduler, schedule)
+        scheduler.set_timesteps(nfe, device="cpu", mu=1.1 if dynamic else None)
+        network = Network(data, "flow_prediction")
+        got = run(scheduler, network, noise)
+        np.testing.assert_allclose(network.timesteps, schedule.timesteps, rtol=1e-6)
+        want = expected(solver, schedule, data, noise)
+        np.testing.assert_allclose(got, want, rtol=0.0, atol=TOLERANCE, err_msg=f"nfe={nfe}")
+
+
+def flow_scheduler(solver: str, dynamic: bool) -> Any:
+    if solver == "euler":
+        # shift_terminal and karras are LTX's and would each move every node.
+        return diffusers.FlowMatchEulerDiscreteScheduler(
+            shift=3.0, use_dynamic_shifting=dynamic, shift_terminal=0.1, use_karras_sigmas=True
+        )
+    cls, config = SOLVERS[solver]
+    return cls(
+        **config,
+        use_flow_sigmas=True,
+        flow_shift=3.0,
+        prediction_type="flow_prediction",
+        use_dynamic_shifting=dynamic,
+    )
+
+
+@pytest.mark.parametrize("solver", ["dpm2", "unipc2"])
+def test_an_ignored_mu_does_not_change_the_configuration(solver: str) -> None:
+    """Stock DPM-Solver writes exp(mu) into its own configuration, and asserts on the key."""
+    scheduler = flow_scheduler(solver, dynamic=False)
+    schedule = schedule_on(hso.NoiseSchedule.flow(shift=3.0), flow_nodes(4), "zero")
+    hso.diffusers.apply(scheduler, schedule)
+    scheduler.set_timesteps(4, mu=0.7)
+    assert scheduler.config.flow_shift == 3.0
+    np.testing.assert_allclose(scheduler.timesteps.numpy(), schedule.timesteps, rtol=1e-6)
+
+
+@pytest.mark.parametrize("terminal", ["zero", "t_min"])
+def test_edm_samples_of_euler_with_continuous_timesteps(terminal: str) -> None:
+    """Stable Video Diffusion: the network is told log(sigma)/4."""
+    scheduler = diffusers.EulerDiscreteScheduler(
+        **SD,
+        prediction_type="v_prediction",
+        timestep_type="continuous",
+        use_karras_sigmas=True,
+        sigma_min=0.002,
+        sigma_max=700.0,
+        timestep_spacing="leading",
+    )
+    noise_schedule = hso.diffusers.noise_schedule(scheduler)
+    assert noise_schedule.family == "ve"
+    schedule = schedule_on(noise_schedule, np.linspace(0.9, 0.05, 7), terminal)
+    hso.diffusers.apply(scheduler, schedule)
+    data, unit = gaussian(), start()
+    network = ContinuousNetwork(data, "v_prediction")
+    got = run(scheduler, network, unit)
+    levels = ve_levels(np.asarray(schedule.sigmas))
+    want = ddim(levels, data.predictor(levels), unit * np.hypot(schedule.sigmas[0], 1.0))
+    np.testing.assert_allclose(network.timesteps, np.log(schedule.sigmas[:6]) / 4.0, rtol=1e-6)
+    # Latents of up to 1000 in float32.
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=2e-4)
+
+
+class ContinuousNetwork(Network):
+    """Told log(sigma)/4, and shown x/sqrt(sigma^2 + 1)."""
+
+    def level(self, timestep: float) -> tuple[float, float]:
+        sigma = float(np.exp(4.0 * timestep))
+        return 1.0 / float(np.hypot(sigma, 1.0)), sigma / float(np.hypot(sigma, 1.0))
+
+
+def test_half_precision_keeps_its_type() -> None:
+    for solver in SOLVERS:
+        scheduler = build(solver)
+        hso.diffusers.apply(scheduler, example(scheduler, 5))
+        network = Network(gaussian(), "epsilon", scheduler.alphas_cumprod)
+        noise = torch.from_numpy(start()).to(torch.bfloat16)
+        result = denoise(scheduler, network, noise)
+        assert result.dtype == torch.bfloat16, solver
+        assert result.shape == SHAPE and bool(torch.isfinite(result).all()), solver
