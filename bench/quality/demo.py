@@ -11,26 +11,38 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from pathlib import Path
 from typing import Any, Literal
 
+from comparison import Result
+from grid import Block, save_grid
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from sampling import Images, Sampler, distances
 
 import hso
-from grid import Block, save_grid
-from sampling import Images, Sampler, distance
 
 Terminal = Literal["zero", "t_min"]
 SETTINGS: dict[str, Terminal] = {"UniPC": "t_min", "DDIM": "zero"}
 """The paper's two settings: solver and terminal."""
 
+MOST_STEPS = 350
+"""Uniform steps closer than these are too close in lambda for a multistep solver in float32."""
+
+LEGEND = (
+    "* least of its column. = not told apart from it: the mean difference on the same noise is within twice its "
+    "standard error.\n"
+    "default: the timesteps that diffusers sets with the model's own configuration. terminal: where the last step ends, "
+    "at sigma 0 or\nat t_min with that much noise left in the image."
+)
+
 
 def print_schedules(console: Console, nfes: list[int]) -> list[dict[str, Any]]:
     """Optimizes Stable Diffusion 2.1's schedule for both settings and shows what came out."""
     noise = hso.NoiseSchedule.preset("sd21")
-    table = Table(title="Stable Diffusion 2.1, optimized schedules")
+    table = Table(title="Stable Diffusion 2.1, optimized schedules", title_justify="left")
     for name in ("setting", "nfe", "timesteps", "VE sigmas", "F", "min spacing (d_min)", "time"):
         table.add_column(name, justify="left" if name in ("setting", "timesteps", "VE sigmas") else "right")
     rows = []
@@ -45,6 +57,7 @@ def print_schedules(console: Console, nfes: list[int]) -> list[dict[str, Any]]:
                 f"{s.fitness:.5f}",
                 f"{s.min_spacing:.4f} ({s.d_min:.4f})",
                 f"{1e3 * s.elapsed:.1f} ms",
+                end_section=nfe == nfes[-1],
             )
             rows.append(
                 {"solver": solver, "terminal": terminal, "nfe": nfe, "timesteps": s.timesteps.tolist()}
@@ -62,79 +75,108 @@ def contenders(noise: hso.NoiseSchedule, solver: str, nfe: int) -> dict[str, hso
         "uniform": hso.schedules.uniform_t(noise, nfe, terminal="zero"),
         "DM-NonUni": hso.schedules.dm_nonuni(noise, nfe, terminal=SETTINGS[solver]),
     }
-    if solver == "UniPC":
+    if SETTINGS[solver] == "t_min":
         schedules["HSO, t_min"] = hso.optimize(noise, nfe=nfe, terminal="t_min")
     schedules["HSO, zero"] = hso.optimize(noise, nfe=nfe, terminal="zero")
     return schedules
 
 
-def print_distances(console: Console, results: list[dict[str, Any]], nfes: list[int], count: int) -> None:
+def print_distances(console: Console, results: list[Result], nfes: list[int], count: int) -> None:
     """One table a solver; the least distance of each nfe is marked, whoever has it."""
+    title = f"RMSE to the many-step solution, mean of {count} images (standard error)"
+    table = Table(title=title, title_justify="left")
+    for name in ("solver", "schedule", "terminal"):
+        table.add_column(name)
+    for nfe in nfes:
+        table.add_column(f"nfe {nfe}", justify="right")
     for solver in SETTINGS:
-        mine = [row for row in results if row["solver"] == solver]
-        best = {nfe: min(row["rmse"] for row in mine if row["nfe"] == nfe) for nfe in nfes}
-        table = Table(title=f"{solver}: RMSE to the many-step solution, mean of {count} images (standard error)")
-        table.add_column("schedule")
-        for nfe in nfes:
-            table.add_column(f"nfe {nfe}", justify="right")
-        for name in dict.fromkeys(row["schedule"] for row in mine):
+        of_nfe = {nfe: [r for r in results if (r.solver, r.nfe) == (solver, nfe)] for nfe in nfes}
+        for row in zip(*of_nfe.values(), strict=True):
             cells = []
-            for nfe in nfes:
-                row = next(row for row in mine if row["nfe"] == nfe and row["schedule"] == name)
-                text = f"{row['rmse']:.4f} ({row['standard_error']:.4f})"
-                cells.append(f"[bold green]{text} *[/]" if row["rmse"] == best[nfe] else text)
-            table.add_row(name, *cells)
-        console.print(table)
+            for result in row:
+                mark = result.mark(of_nfe[result.nfe])
+                text = f"{result.rmse:.4f} ({result.standard_error:.4f}) {mark:1}"
+                cells.append(f"[bold green]{text}[/]" if mark == "*" else text)
+            first = row[0]
+            last = first is of_nfe[first.nfe][-1]
+            table.add_row(solver, first.schedule.split(",")[0], first.terminal, *cells, end_section=last)
+    console.print(table)
+    console.print(LEGEND, highlight=False)
 
 
 def compare(
     console: Console, sampler: Sampler, nfes: list[int], steps: int, columns: int
-) -> tuple[list[dict[str, Any]], dict[str, float], list[list[Block]]]:
+) -> tuple[list[Result], dict[str, float], list[list[Block]]]:
     """Samples every contender; returns the distances, the solution's own convergence, and the picture's blocks."""
     noise = sampler.noise_schedule
     plan = {(solver, nfe): contenders(noise, solver, nfe) for solver in SETTINGS for nfe in nfes}
     calls = 3 * steps // 2 + sum(nfe * len(schedules) for (_, nfe), schedules in plan.items())
-    results: list[dict[str, Any]] = []
+    results: list[Result] = []
     blocks: dict[str, list[Block]] = {solver: [] for solver in SETTINGS}
-    with Progress(console=console) as progress:
-        task = progress.add_task("many-step solution", total=calls)
+    parts = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("network calls"))
+    with Progress(*parts, TimeElapsedColumn(), TimeRemainingColumn(), console=console) as progress:
+        task = progress.add_task("", total=calls)
+
+        def sample(label: str, scheduler: Any) -> Images:
+            progress.update(task, description=f"{label:32}")
+            return sampler.run(scheduler, lambda: progress.advance(task))
 
         def solve(n: int) -> Images:
-            images = sampler.run("DPM++ 2M", n, hso.schedules.uniform_t(noise, n, terminal="zero"))
-            progress.advance(task, n)
-            return images
+            schedule = hso.schedules.uniform_t(noise, n, terminal="zero")
+            return sample(f"many-step solution, {n} steps", sampler.scheduler("DPM++ 2M", n, schedule))
 
         solution, coarser = solve(steps), solve(steps // 2)
-        convergence = {"steps": steps, "rmse_to_half_the_steps": distance(coarser, solution)[0]}
+        convergence = {"steps": steps, "rmse_to_half_the_steps": float(distances(coarser, solution).mean())}
         for (solver, nfe), schedules in plan.items():
-            rows: list[tuple[str, Images]] = [("many-step solution", solution[:columns])]
+            rivals: list[tuple[Result, Images]] = []
             for name, schedule in schedules.items():
-                progress.update(task, description=f"{solver}, nfe {nfe}: {name}")
-                images = sampler.run(solver, nfe, schedule)
-                rmse, error = distance(images, solution)
-                results.append({"solver": solver, "nfe": nfe, "schedule": name, "rmse": rmse, "standard_error": error})
-                rows.append((f"{name}\nRMSE {rmse:.4f}", images[:columns]))
-                progress.advance(task, nfe)
+                scheduler = sampler.scheduler(solver, nfe, schedule)
+                images = sample(f"{solver}, nfe {nfe}: {name}", scheduler)
+                terminal = "zero" if schedule is None else schedule.terminal
+                timesteps = [float(t) for t in scheduler.timesteps]
+                result = Result(solver, nfe, name, terminal, timesteps, distances(images, solution))
+                rivals.append((result, images[:columns]))
+            ranked = [result for result, _ in rivals]
+            rows = [("many-step solution", solution[:columns])]
+            for result, images in rivals:
+                label = f"{result.schedule}\nRMSE {result.rmse:.4f} {result.mark(ranked)}"
+                rows.append((label, images))
             blocks[solver].append(Block(f"{solver}, {nfe} network calls", rows))
+            results += ranked
+        progress.update(task, description=f"{'done':32}")
     return results, convergence, list(blocks.values())
 
 
-def main() -> None:
-    """Parses the command line and runs the job."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line's options, checked."""
     parser = argparse.ArgumentParser(description="Optimize schedules and sample a small model under each.")
     parser.add_argument("--out", type=Path, default=Path("out"), help="folder for grid.png and demo.json")
     parser.add_argument("--samples", type=int, default=64, help="images per schedule")
     parser.add_argument("--nfe", type=int, nargs="+", default=[4, 5, 6, 8], help="network calls per image")
     parser.add_argument("--steps", type=int, default=200, help="steps of the many-step solution, even")
     parser.add_argument("--columns", type=int, default=8, help="images per row of the picture")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    if options.samples < 1 or options.steps < 2 or options.steps % 2:
-        parser.error("--samples must be at least 1, --steps even and at least 2")
+    parser.add_argument("--seed", type=int, default=0, help="of the noise that every schedule starts from")
+    options = parser.parse_args(arguments)
+    if options.samples < 1 or options.columns < 1:
+        parser.error("--samples and --columns must be at least 1")
+    if options.steps < 2 or options.steps > MOST_STEPS or options.steps % 2:
+        parser.error(f"--steps must be even, at least 2 and at most {MOST_STEPS}, got {options.steps}")
+    if min(options.nfe) < 2 or max(options.nfe) > 50:
+        parser.error("--nfe must be from 2 to 50")
+    options.nfe = sorted(set(options.nfe))
+    return options
+
+
+def main() -> None:
+    """Runs the job."""
+    options = parse()
+    # a log has no width to fit; the tables have
     console = Console(width=None if Console().is_terminal else 160)
     schedules = print_schedules(console, options.nfe)
+    started = time.perf_counter()
     sampler = Sampler.load(options.samples, options.seed)
     results, convergence, blocks = compare(console, sampler, options.nfe, options.steps, options.columns)
+    seconds = time.perf_counter() - started
     print_distances(console, results, options.nfe, options.samples)
     options.out.mkdir(parents=True, exist_ok=True)
     save_grid(options.out / "grid.png", blocks)
@@ -142,15 +184,17 @@ def main() -> None:
         "samples": options.samples,
         "seed": options.seed,
         "device": str(sampler.noise.device),
+        "sampling_seconds": seconds,
         "solution": convergence,
         "stable_diffusion_21": schedules,
-        "distances": results,
+        "distances": [result.as_json() for result in results],
     }
     (options.out / "demo.json").write_text(json.dumps(report, indent=1) + "\n")
     console.print(
         f"The many-step solution: {convergence['steps']} steps of DPM-Solver++ 2M, "
-        f"{convergence['rmse_to_half_the_steps']:.4f} from half as many. "
-        f"Wrote {options.out / 'grid.png'} and {options.out / 'demo.json'}."
+        f"{convergence['rmse_to_half_the_steps']:.4f} from half as many. Sampled in {seconds:.0f} s.\n"
+        f"Wrote {options.out / 'grid.png'} and {options.out / 'demo.json'}.",
+        highlight=False,
     )
 
 

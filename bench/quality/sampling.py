@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from diffusers import DDIMScheduler, DDPMPipeline, DPMSolverMultistepScheduler, UniPCMultistepScheduler
+from diffusers.utils import logging as diffusers_logging
 
 import hso
 
@@ -34,43 +36,51 @@ class Sampler:
     def load(cls, count: int, seed: int, folder: Path = MODEL) -> Sampler:
         """Loads the pipeline of `folder`, on a GPU where there is one, and draws `count` starts."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        load: Any = DDPMPipeline.from_pretrained  # untyped
-        pipe = load(folder, use_safetensors=True)
-        unet = pipe.unet.to(device=device).eval()
+        diffusers_logging.disable_progress_bar()
+        pipe = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
+        # the file's half precision is for its size; float32 keeps rounding out of the distances
+        unet = pipe.unet.to(device=device, dtype=torch.float32).eval()
         shape = (count, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
+        # drawn on the CPU: the same noise on every device
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)
         return cls(unet, dict(pipe.scheduler.config), noise)
 
     @property
     def noise_schedule(self) -> hso.NoiseSchedule:
         """The noise table that the model was trained on."""
-        return hso.diffusers.noise_schedule(self.scheduler("UniPC"))
+        return hso.diffusers.noise_schedule(self._scheduler("UniPC"))
 
-    def scheduler(self, solver: str) -> Any:
-        """A diffusers scheduler of the pipeline's configuration, as a user builds it with from_config."""
+    def scheduler(self, solver: str, nfe: int, schedule: hso.Schedule | None) -> Any:
+        """A diffusers scheduler set to `nfe` network calls under `schedule`, or under its own default."""
+        scheduler = self._scheduler(solver)
+        if schedule is not None:
+            with warnings.catch_warnings():
+                # that DDIM is replaced by its equivalent is known here
+                warnings.simplefilter("ignore", hso.diffusers.HsoWarning)
+                scheduler = hso.diffusers.apply(scheduler, schedule)
+        scheduler.set_timesteps(nfe, device=self.noise.device)
+        return scheduler
+
+    def _scheduler(self, solver: str) -> Any:
+        """A scheduler of the pipeline's configuration, as a user builds it with from_config."""
         # every class ignores some of the others' keys, and says so
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return SOLVERS[solver].from_config(copy.deepcopy(self.config))
 
     @torch.inference_mode()
-    def run(self, solver: str, nfe: int, schedule: hso.Schedule | None) -> Images:
-        """Images after `nfe` network calls under `schedule`, or under the scheduler's default."""
-        scheduler = self.scheduler(solver)
-        if schedule is not None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", hso.diffusers.HsoWarning)
-                scheduler = hso.diffusers.apply(scheduler, schedule)
-        scheduler.set_timesteps(nfe, device=self.noise.device)
+    def run(self, scheduler: Any, after_call: Callable[[], object] = lambda: None) -> Images:
+        """The images at the end of the scheduler's timesteps; `after_call` follows every network call."""
         x = self.noise * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
             output = self.unet(scheduler.scale_model_input(x, t), t).sample
             x = scheduler.step(output, t, x).prev_sample
+            after_call()
         images: Images = x.clamp(-1.0, 1.0).squeeze(1).float().cpu().numpy()
         return images
 
 
-def distance(images: Images, solution: Images) -> tuple[float, float]:
-    """Root mean square difference per image: the mean over the images and its standard error."""
-    each = np.sqrt(np.mean((images.astype(np.float64) - solution) ** 2, axis=(1, 2)))
-    return float(each.mean()), float(each.std(ddof=1) / np.sqrt(each.size)) if each.size > 1 else 0.0
+def distances(images: Images, solution: Images) -> npt.NDArray[np.float64]:
+    """Root mean square difference over the pixels of each image, (n,)."""
+    each: npt.NDArray[np.float64] = np.sqrt(np.mean((images.astype(np.float64) - solution) ** 2, axis=(1, 2)))
+    return each

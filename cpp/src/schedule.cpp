@@ -16,7 +16,7 @@ namespace detail {
 namespace {
 
 /// Nodes this close, as a share of the mean interval in lambda, mean that the proxy drives them together.
-constexpr double kCollapsedShare = 1e-6;
+constexpr double kCollapsedShare = 1e-3;
 
 bool has_collapsed(std::span<const double> lambdas) {
     if (lambdas.size() < 3) return false;

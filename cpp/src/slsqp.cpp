@@ -29,8 +29,13 @@ void check(nlopt_result result) {
     if (result < 0) throw std::logic_error("NLopt refused a setting");
 }
 
+bool all_finite(std::span<const double> values) {
+    return std::all_of(values.begin(), values.end(), [](double value) { return std::isfinite(value); });
+}
+
 /// The one place between NLopt's C callbacks and our callables: counts, refuses what is not finite, carries exceptions.
-/// NLopt itself does not check for NaN and would run to its last evaluation.
+/// NLopt itself does not check for NaN and would run to its last evaluation; SLSQP even proposes points that are NaN
+/// where active constraints leave almost no room.
 template <class F>
 struct Guard {
     nlopt_opt optimizer;
@@ -39,13 +44,13 @@ struct Guard {
     std::exception_ptr error = nullptr;
 
     template <class Call>
-    double operator()(std::span<double> gradient, Call call) noexcept {
-        ++evaluations;
+    double operator()(std::span<const double> x, std::span<double> gradient, Call call) noexcept {
         try {
-            const double value = call();
-            const bool finite = std::isfinite(value) &&
-                                std::all_of(gradient.begin(), gradient.end(), [](double g) { return std::isfinite(g); });
-            if (finite) return value;
+            if (all_finite(x)) {
+                ++evaluations;
+                const double value = call();
+                if (std::isfinite(value) && all_finite(gradient)) return value;
+            }
         } catch (...) {
             error = std::current_exception();
         }
@@ -61,12 +66,12 @@ double call_with_gradient(unsigned n, const double* x, double* gradient, void* d
     auto& guard = *static_cast<Guard<GradientFunction>*>(data);
     // SLSQP asks for the value alone in its line search, but then for the gradient at the same point: one pass serves.
     const std::span<double> out(gradient, gradient ? n : 0);
-    return guard(out, [&] { return guard.function({x, n}, out); });
+    return guard({x, n}, out, [&] { return guard.function({x, n}, out); });
 }
 
 double call_value(unsigned n, const double* x, double*, void* data) {
     auto& guard = *static_cast<Guard<ValueFunction>*>(data);
-    return guard({}, [&] { return guard.function({x, n}); });
+    return guard({x, n}, {}, [&] { return guard.function({x, n}); });
 }
 
 void evaluate_constraints(unsigned m, double* result, unsigned n, const double* x, double* gradient, void* data) {

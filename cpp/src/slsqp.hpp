@@ -25,7 +25,7 @@ struct LocalResult {
 };
 
 /// Minimizes f from `x` by sequential quadratic programming (Kraft 1988, NLopt's SLSQP) and leaves the best point in
-/// `x`. f(x, gradient) returns the value and fills the gradient. A value or gradient that is not finite ends the run
+/// `x`. f(x, gradient) returns the value and fills the gradient. A point, value or gradient that is not finite ends the run
 /// with the best point so far; an exception from f ends it and is thrown again here.
 LocalResult minimize_slsqp(std::span<double> x, FunctionRef<double(std::span<const double>, std::span<double>)> f,
                            const LinearConstraints& constraints, const LocalBudget& budget);

@@ -235,6 +235,20 @@ TEST_CASE("proxies that reward huge steps keep schedules strictly monotone") {
                 }
 }
 
+TEST_CASE("ends and spacing that leave one node a hair's breadth are no problem") {
+    // here NLopt's SLSQP proposes a NaN
+    const auto noise = NoiseSchedule::from_table(std::vector{0.001, 1.0}, std::vector{0.9972, 0.307}, std::vector{0.008016, 2.9601});
+    Case c{"narrow", noise, 2, {}};
+    c.options.terminal = Terminal::skip;
+    c.options.t_min = {0.14011252150058928, 0.14143494440060764};
+    c.options.t_max = {0.949902587423617, 0.949902587423617};
+    c.options.d_min = 0.40449013792855232;
+    c.options.rho = {7.3028779415333469, 13.302877941533346};
+    c.options.seed = 182;
+    c.options.evolution = {.population_factor = 2, .max_generations = 3};
+    check_schedule(c, optimize(c.noise, c.nfe, c.options));
+}
+
 TEST_CASE("a larger room never costs: bilevel with looser bounds is as good") {
     const auto noise = sd_noise();
     Options options;

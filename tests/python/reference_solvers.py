@@ -94,13 +94,22 @@ def dpm_solver_pp(levels: Levels, predict: Predictor, x: Array, *, order: int, f
     return x
 
 
-def unipc(levels: Levels, predict: Predictor, x: Array, *, order: int, corrector: bool = True) -> Array:
+def unipc(
+    levels: Levels,
+    predict: Predictor,
+    x: Array,
+    *,
+    order: int,
+    corrector: bool = True,
+    lower_order_final: bool = True,
+) -> Array:
     """UniPC-p with B_2(h) = e^h - 1, predicting data: Zhao et al. 2023 (2302.04867), Algorithm 1.
 
     As in the authors' code: order 2 predicts and order 1 corrects with rho = 1/2 in place of the
-    solved weight; orders warm up by one a step and come down to 1 in the last step. A step is
-    corrected with the order it was predicted with, by the output at its end, and that output is
-    not evaluated again at the corrected point. The last step is not corrected.
+    solved weight; orders warm up by one a step and, with ``lower_order_final``, come down to 1 in
+    the last step. A step is corrected with the order it was predicted with, by the output at its
+    end, and that output is not evaluated again at the corrected point. The last step is not
+    corrected.
     """
     outputs: list[Array] = []
     previous, previous_order = x, 0
@@ -109,7 +118,8 @@ def unipc(levels: Levels, predict: Predictor, x: Array, *, order: int, corrector
         if corrector and i > 0:
             x = _unipc_step(levels, outputs, previous, i - 1, previous_order, end=output)
         outputs.append(output)
-        previous, previous_order = x, min(order, i + 1, levels.steps - i)
+        left = levels.steps - i if lower_order_final else order
+        previous, previous_order = x, min(order, i + 1, left)
         x = _unipc_step(levels, outputs, previous, i, previous_order, end=None)
     return x
 

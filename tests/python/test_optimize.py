@@ -156,3 +156,10 @@ def test_bad_input_names_argument_value_and_limit(name):
 def test_default_ends_outside_a_short_table_are_refused():
     with pytest.raises(ValueError, match=r"t_min must be within.*\(0.01, 0.03\) \(the default\)"):
         hso.optimize(hso.NoiseSchedule.from_alphas_cumprod([0.9, 0.1]), nfe=4)
+
+
+@pytest.mark.parametrize(("p", "status"), [(2.0, "converged"), (4.0, "collapsed")])
+def test_collapse_is_said(p, status):
+    """w = G - G'' is positive everywhere for p = 2 and negative at high SNR for p = 4 (docs/design.md)."""
+    s = hso.optimize(SD, nfe=6, terminal="t_min", p=p, d_min=0.0)
+    assert s.status == status
