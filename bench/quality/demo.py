@@ -31,11 +31,10 @@ SETTINGS: dict[str, Terminal] = {"UniPC": "t_min", "DDIM": "zero"}
 MOST_STEPS = 350
 """Uniform steps closer than these are too close in lambda for a multistep solver in float32."""
 
-LEGEND = (
-    "* least of its column. = not told apart from it: the mean difference on the same noise is within twice its standard "
-    "error.\ndefault: the timesteps that diffusers sets from the model's own configuration. terminal: where the last step "
-    "ends, at\nsigma 0 or at t_min with that much noise left in the image."
-)
+LEGEND = """\
+* least of its column. = not told apart from it: on the same noise the mean difference is below twice its standard
+error. default: the timesteps that diffusers sets from the model's own configuration. terminal: where the last step
+ends, at sigma 0 or at t_min with that much noise left in the image."""
 
 
 def print_schedules(console: Console, nfes: list[int]) -> list[dict[str, Any]]:

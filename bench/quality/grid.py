@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
 _TILE = 56  # pixels of one image, twice its own size
-_LABEL = 250
-_TITLE = 34
-_GAP = 18
+_STEP = _TILE + 4
+_LABEL = 150
+_TITLE = 36
+_GAP = 28
 
 
 @dataclass(frozen=True)
@@ -24,33 +26,39 @@ class Block:
     rows: Sequence[tuple[str, npt.NDArray[np.float32]]]
 
 
-def _size(block: Block) -> tuple[int, int]:
-    columns = max(len(images) for _, images in block.rows)
-    return _LABEL + columns * _TILE, _TITLE + len(block.rows) * _TILE
+def _width(block: Block) -> int:
+    return _LABEL + max(len(images) for _, images in block.rows) * _STEP
+
+
+def _height(block: Block | None) -> int:
+    return 0 if block is None else _TITLE + len(block.rows) * _STEP
 
 
 def _draw(canvas: Image.Image, block: Block, left: int, top: int) -> None:
     pen = ImageDraw.Draw(canvas)
-    pen.text((left, top + 8), block.title, fill="black", font=ImageFont.load_default(size=17))
+    pen.text((left, top + 4), block.title, fill="black", font=ImageFont.load_default(size=22))
     for row, (label, images) in enumerate(block.rows):
-        y = top + _TITLE + row * _TILE
-        pen.multiline_text((left, y + 10), label, fill="black", font=ImageFont.load_default(size=14))
+        y = top + _TITLE + row * _STEP
+        # the mark of the least distance, see comparison.Result.mark
+        color = "darkgreen" if label.endswith("*") else "black"
+        pen.multiline_text((left, y + 8), label, fill=color, font=ImageFont.load_default(size=16))
         for column, image in enumerate(images):
             pixels = np.rint((np.clip(image, -1.0, 1.0) + 1.0) * 127.5).astype(np.uint8)
             tile = Image.fromarray(pixels).resize((_TILE, _TILE), Image.Resampling.NEAREST)
-            canvas.paste(tile, (left + _LABEL + column * _TILE, y))
+            canvas.paste(tile, (left + _LABEL + column * _STEP, y))
 
 
 def save_grid(path: Path, columns: Sequence[Sequence[Block]]) -> None:
-    """Lays columns of blocks side by side and writes them as a PNG."""
-    widths = [max(_size(block)[0] for block in column) for column in columns]
-    heights = [sum(_size(block)[1] + _GAP for block in column) for column in columns]
-    canvas = Image.new("RGB", (sum(widths) + _GAP * (len(columns) + 1), max(heights) + _GAP), "white")
+    """Lays columns of blocks side by side, blocks of one place at one height, and writes them as a PNG."""
+    widths = [max(_width(block) for block in column) for column in columns]
+    heights = [max(_height(block) for block in blocks) for blocks in zip_longest(*columns)]
+    size = (sum(widths) + _GAP * (len(widths) + 1), sum(heights) + _GAP * (len(heights) + 1))
+    canvas = Image.new("RGB", size, "white")
     left = _GAP
     for column, width in zip(columns, widths, strict=True):
         top = _GAP
-        for block in column:
+        for block, height in zip(column, heights, strict=False):
             _draw(canvas, block, left, top)
-            top += _size(block)[1] + _GAP
+            top += height + _GAP
         left += width + _GAP
     canvas.save(path)

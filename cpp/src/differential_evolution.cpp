@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 #include "random.hpp"
@@ -83,7 +84,8 @@ EvolutionResult differential_evolution(std::span<const std::pair<double, double>
     const auto evaluate = [&](const Population& rows, std::span<double> out) {
         team.run(size, [&](std::size_t worker, std::size_t i) {
             to_box(rows[i], scaled[worker]);
-            out[i] = f(worker, scaled[worker]);
+            const double value = f(worker, scaled[worker]);
+            out[i] = std::isnan(value) ? std::numeric_limits<double>::infinity() : value;  // no comparison orders a NaN
         });
     };
 

@@ -170,7 +170,7 @@ void LowerLevel::build_constraints(std::span<const double> t, std::size_t first,
         bound_.push_back(bound);
     };
     for (std::size_t i = 0; i + 1 < t.size(); ++i)
-        add_row(t[i] - t[i + 1] - problem_.spacing, {{i, -1.0}, {i + 1, 1.0}});
+        add_row(std::max(0.0, t[i] - t[i + 1] - problem_.spacing), {{i, -1.0}, {i + 1, 1.0}});  // not below 0 by rounding
     if (first != 0) return;
     const std::size_t last = t.size() - 1;
     add_row(problem_.t_max.second - t[0], {{0, 1.0}});

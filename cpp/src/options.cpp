@@ -38,7 +38,8 @@ void check_options(const Options& options) {
     if (evolution.population_factor > 10000)
         throw_invalid("population_factor", std::to_string(evolution.population_factor), "at most 10000");
     check_at_least("max_generations", evolution.max_generations, 0);
-    if (!(evolution.tolerance >= 0.0)) throw_invalid("tolerance", evolution.tolerance, "a number >= 0");
+    if (!(evolution.tolerance >= 0.0) || !std::isfinite(evolution.tolerance))
+        throw_invalid("tolerance", evolution.tolerance, "a finite number >= 0");
     if (!(evolution.mutation_low >= 0.0 && evolution.mutation_low <= evolution.mutation_high && evolution.mutation_high <= 2.0))
         throw_invalid("mutation", "(" + number(evolution.mutation_low) + ", " + number(evolution.mutation_high) + ")",
                       "a range within [0, 2]");

@@ -35,6 +35,11 @@ def nearly_equal(scheduler: Any) -> Any:
     return with_entry(schedule, "sigmas", 2, np.nextafter(schedule.sigmas[1], 0.0))
 
 
+def close_nodes(scheduler: Any) -> Any:
+    noise = hso.diffusers.noise_schedule(scheduler)
+    return hso.Schedule.from_nodes(noise, [0.9, 0.5, 0.4999, 0.1])
+
+
 def flow(nfe: int = 4) -> Any:
     return schedule_on(hso.NoiseSchedule.flow(shift=3.0), flow_nodes(nfe), "zero")
 
@@ -117,6 +122,20 @@ REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
         lambda s: example(build("euler")),
         "family is 'vp'.*runs 've'",
     ),
+    "another noise table": (
+        lambda: build("unipc2", beta_schedule="linear"),
+        lambda s: example(build("unipc2")),
+        "another noise schedule",
+    ),
+    "close nodes": (lambda: build("dpm2"), close_nodes, "entries 1 and 2 are .* needs 0\\.01"),
+    "close nodes for UniPC": (lambda: build("unipc3"), close_nodes, "entries 1 and 2 are .* needs 0\\.01"),
+    "bh1 to zero": (lambda: build("unipc2", solver_type="bh1"), example, "solver_type='bh1' gives NaN"),
+    "noise prediction to zero": (lambda: build("unipc2", predict_x0=False), example, "predict_x0=False gives NaN"),
+    "full order to zero": (
+        lambda: build("unipc2", lower_order_final=False),
+        lambda s: example(s, terminal="skip"),
+        "lower_order_final=False gives NaN",
+    ),
     "solver_p": (solver_p, example, "solver_p"),
     "dpmsolver to zero": (dpmsolver, example, "algorithm_type='dpmsolver'"),
     "lambda_min_clipped": (
@@ -133,6 +152,12 @@ REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
     "DDPM": (lambda: diffusers.DDPMScheduler(**SD), example, "sde-dpmsolver"),
     "parallel DDIM": (lambda: diffusers.DDIMParallelScheduler(**SD), example, "solver_order=1"),
     "CogVideoX": (lambda: diffusers.CogVideoXDDIMScheduler(), example, "CogVideoXDDIM"),
+    "PNDM": (lambda: diffusers.PNDMScheduler(**SD), example, "DPMSolverMultistepScheduler.from_config"),
+    "unknown": (
+        lambda: diffusers.VQDiffusionScheduler(num_vec_classes=8),
+        lambda s: example(build("dpm1")),
+        "VQDiffusionScheduler is not supported, only",
+    ),
     "not supported yet": (
         lambda: diffusers.HeunDiscreteScheduler(**SD),
         example,
@@ -186,8 +211,7 @@ def test_where_unipc_may_go_to_zero() -> None:
 @pytest.mark.parametrize("solver", ["dpm1", "euler", "unipc1"])
 def test_close_nodes_pass_at_order_one(solver: str) -> None:
     scheduler = build(solver)
-    noise = hso.diffusers.noise_schedule(scheduler)
-    hso.diffusers.apply(scheduler, hso.Schedule.from_nodes(noise, [0.9, 0.5, 0.4999, 0.1]))
+    hso.diffusers.apply(scheduler, close_nodes(scheduler))
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, float("nan"), float("inf")])

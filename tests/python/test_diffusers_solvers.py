@@ -17,6 +17,7 @@ from diffusers_helpers import (  # noqa: E402
     SOLVERS,
     TERMINALS,
     Network,
+    altered,
     build,
     denoise,
     example,
@@ -207,6 +208,20 @@ def flow_scheduler(solver: str, dynamic: bool) -> Any:
         prediction_type="flow_prediction",
         use_dynamic_shifting=dynamic,
     )
+
+
+@pytest.mark.parametrize("solver", ["dpm2", "unipc3"])
+def test_pure_noise_of_a_flow_schedule_stays_finite(solver: str) -> None:
+    """s = 1 exactly has no lambda: UniPC-3 would give NaN."""
+    schedule = schedule_on(hso.NoiseSchedule.flow(shift=3.0), flow_nodes(5), "zero")
+    sigmas, timesteps = np.array(schedule.sigmas), np.array(schedule.timesteps)
+    sigmas[0], timesteps[0] = 1.0, 1000.0
+    schedule = altered(schedule, sigmas=sigmas, timesteps=timesteps)
+    scheduler = flow_scheduler(solver, dynamic=False)
+    hso.diffusers.apply(scheduler, schedule)
+    got = run(scheduler, Network(gaussian(), "flow_prediction"), start())
+    want = expected(solver, schedule, gaussian(), start())
+    np.testing.assert_allclose(got, want, rtol=0.0, atol=TOLERANCE)
 
 
 @pytest.mark.parametrize("solver", ["dpm2", "unipc2"])

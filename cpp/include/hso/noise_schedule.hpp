@@ -49,7 +49,7 @@ class NoiseSchedule {
     /// log(sigma) from sigma_min at t = 0.001 to sigma_max at t = 1. 0 < sigma_min < sigma_max.
     static NoiseSchedule edm(double sigma_min = 0.002, double sigma_max = 80.0);
 
-    /// Any table: t strictly increasing in (0, 1] (n >= 2 entries), alpha in (0, 1], sigma > 0, alpha/sigma strictly
+    /// Any table: t strictly increasing in [0, 1] (n >= 2 entries), alpha > 0, sigma > 0, alpha/sigma strictly
     /// decreasing. A table that is VP, flow or VE to 1e-9 uses that family's closed forms, interpolated linearly in
     /// log(alpha), sigma or lambda; any other is interpolated linearly in lambda over t, and log(sigma) by a monotone
     /// cubic in lambda. `num_train_timesteps` > 0 scales the network timestep (n*t - 1; flow: n*t; VE: log(sigma)/4).
