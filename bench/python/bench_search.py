@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import sys
@@ -111,7 +112,7 @@ def main() -> None:
     }
     report = {
         "command": "python " + " ".join(["bench/python/bench_search.py", *sys.argv[1:]]),
-        "machine": {"cpu": cpu_name(), "system": platform.platform(terse=True)},
+        "machine": {"cpu": cpu_name(), "system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()},
         "versions": {
             "hso": hso.__version__,
             "python": platform.python_version(),
