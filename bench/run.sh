@@ -1,7 +1,10 @@
 #!/usr/bin/env bash
-# Builds and runs all benchmarks and writes bench/results; run ./test first for its virtual environment.
+# Builds and runs all benchmarks, writes bench/results and draws docs/images. Installs what they need into .venv, unless
+# PYTHON names an interpreter that has hso[bench] already. About ten minutes, most of them SciPy's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+[ -n "${PYTHON:-}" ] || scripts/setup.sh bench
+python=${PYTHON:-.venv/bin/python}
 cmake --preset bench >/dev/null
 cmake --build --preset bench >/dev/null
 bin=build/bench/bench/cpp
@@ -16,4 +19,6 @@ report["context"]["command"] = "bench/run.sh"
 json.dump(report, open("bench/results/micro.json", "w"), indent=1)
 EOF
 "$bin/hso_bench_memory" | tee bench/results/memory.txt
-"${PYTHON:-.venv/bin/python}" bench/python/bench_search.py --slow-runs 1 --out bench/results/search.json
+"$python" bench/python/bench_compare.py --out bench/results/compare.json
+"$python" bench/python/bench_scaling.py --out bench/results/scaling.json
+"$python" bench/python/plot_compare.py

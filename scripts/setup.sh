@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (demo or
-# test). Used by ./run and ./test; what is already there is left alone.
+# Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (bench,
+# demo or test). Used by ./run, ./test and bench/run.sh; what is already there is left alone.
 set -euo pipefail
-extra=${1:?usage: scripts/setup.sh demo|test}
+extra=${1:?usage: scripts/setup.sh bench|demo|test}
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build python3-dev python3-venv libnlopt-dev)
 [ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev dataset-fashion-mnist)
+[ "$extra" = bench ] && packages+=(libbenchmark-dev)
 missing=()
 for package in "${packages[@]}"; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
@@ -38,5 +39,5 @@ if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -type f -newer "$stamp" -no
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[$extra]"
   mv "$started" "$stamp"
   # the test extra holds all of the demo's
-  [ "$extra" = demo ] || cp --preserve=timestamps "$stamp" .venv/installed-demo
+  [ "$extra" != test ] || cp --preserve=timestamps "$stamp" .venv/installed-demo
 fi

@@ -1,6 +1,8 @@
 #include <benchmark/benchmark.h>
 
 #include <cmath>
+#include <cstddef>
+#include <span>
 #include <vector>
 
 #include <hso/objective.hpp>
@@ -48,6 +50,42 @@ void mep_gradient(benchmark::State& state) {
                                                            benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 BENCHMARK(mep_gradient)->Arg(5)->Arg(10)->Arg(20)->Arg(100);
+
+/// Rows of 11 nodes, each with ends and interior nodes of its own.
+std::vector<double> candidates(const hso::NoiseSchedule& noise, std::size_t rows) {
+    const auto base = nodes(noise, 10);
+    std::vector<double> lambdas;
+    for (std::size_t row = 0; row < rows; ++row)
+        for (std::size_t i = 0; i < base.size(); ++i)
+            lambdas.push_back(base[i] + 0.2 * std::sin(static_cast<double>(row * base.size() + i)));
+    return lambdas;
+}
+
+void mep_gradient_batch(benchmark::State& state, const hso::NoiseSchedule& noise, double p) {
+    constexpr std::size_t size = 11;
+    const auto rows = static_cast<std::size_t>(state.range(0));
+    const auto lambdas = candidates(noise, rows);
+    const auto proxy = hso::ErrorProxy::power(p);
+    std::vector<double> values(rows), gradients(lambdas.size()), expected(size);
+    hso::mep_gradient_batch(noise, lambdas, size, proxy, values, gradients);
+    for (std::size_t row = 0; row < rows; ++row) {
+        const double value = hso::mep_gradient(noise, std::span(lambdas).subspan(row * size, size), proxy, expected);
+        bool good = std::abs(values[row] - value) <= 1e-14 * std::abs(value);
+        for (std::size_t i = 0; i < size; ++i) good &= std::abs(gradients[row * size + i] - expected[i]) <= 1e-13;
+        if (!good) return state.SkipWithError("wrong answer");
+    }
+    for (auto _ : state) {
+        hso::mep_gradient_batch(noise, lambdas, size, proxy, values, gradients);
+        benchmark::ClobberMemory();
+    }
+    state.counters["ns_per_interval"] =
+        benchmark::Counter(static_cast<double>(rows * (size - 1)) * 1e-9,
+                           benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+}
+BENCHMARK_CAPTURE(mep_gradient_batch, vp_p2, bench::stable_diffusion(), 2.0)->Arg(64)->Arg(1024);
+BENCHMARK_CAPTURE(mep_gradient_batch, vp_p2_5, bench::stable_diffusion(), 2.5)->Arg(64)->Arg(1024);
+BENCHMARK_CAPTURE(mep_gradient_batch, flow_p2, hso::NoiseSchedule::flow(), 2.0)->Arg(64)->Arg(1024);
+BENCHMARK_CAPTURE(mep_gradient_batch, flow_p2_5, hso::NoiseSchedule::flow(), 2.5)->Arg(64)->Arg(1024);
 
 void mep_hessian(benchmark::State& state) {
     const auto noise = bench::stable_diffusion();

@@ -19,8 +19,8 @@ constexpr double kOutOfOrder = 1e12;      ///< the published code's value for a 
 
 }  // namespace
 
-LowerLevel::LowerLevel(const Problem& problem, int max_evaluations)
-    : problem_(problem), budget_{.tolerance = 1e-12, .max_evaluations = max_evaluations} {
+LowerLevel::LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations)
+    : problem_(problem), local_(local), budget_{.tolerance = 1e-12, .max_evaluations = max_evaluations}, newton_(problem) {
     const std::size_t n = problem.nodes();
     for (auto* buffer : {&z_, &step_, &lambdas_, &gradient_, &diagonal_, &off_diagonal_, &slopes_, &trial_, &start_})
         buffer->resize(n);
@@ -31,6 +31,12 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
     const std::size_t n = lambdas.size(), inner = n - 2;
     if (inner == 0) return ++evaluations_, problem_.value(lambdas);
     const double first = lambdas.front(), last = lambdas.back();
+    const double least = kLeastShare * (last - first) / static_cast<double>(n - 1);
+    if (local_ == LocalSolver::newton) {
+        const Newton::Result result = newton_.minimize_lambdas(lambdas, least, budget_.max_evaluations);
+        evaluations_ += result.evaluations;
+        return result.value;
+    }
     evaluate_mep(problem_.noise, lambdas, problem_.proxy, gradient_, diagonal_, std::span(off_diagonal_).first(n - 1));
     preconditioner_.factor(std::span(diagonal_).subspan(1, inner), std::span(off_diagonal_).subspan(1, inner - 1));
     const std::span<double> trial(lambdas_), z = std::span(z_).first(inner), step = std::span(step_).first(inner);
@@ -59,7 +65,6 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
     evaluations_ += minimize_slsqp(z, objective, {}, budget_).evaluations;
     place(z);
     std::copy(trial.begin(), trial.end(), lambdas.begin());
-    const double least = kLeastShare * (last - first) / static_cast<double>(n - 1);
     for (std::size_t i = 1; i + 1 < n; ++i) lambdas[i] = std::max(lambdas[i], lambdas[i - 1] + least);
     for (std::size_t i = n - 1; i-- > 1;) lambdas[i] = std::min(lambdas[i], lambdas[i + 1] - least);
     return problem_.value(lambdas);
@@ -77,10 +82,20 @@ double LowerLevel::solve_spaced(const Psi& psi, std::span<double> t) {
     t.front() = psi.t_max;
     t.back() = psi.t_min;
     keep_spacing(t, problem_.spacing, {psi.t_min, psi.t_min}, {psi.t_max, psi.t_max});
-    return n > 2 ? descend_spaced(t, 1, n - 2, budget_) : objective(t);
+    if (n == 2) return objective(t);
+    if (local_ == LocalSolver::slsqp) return descend_spaced(t, 1, n - 2, budget_);
+    const Newton::Result result =
+        newton_.minimize(t, {psi.t_max, psi.t_max}, {psi.t_min, psi.t_min}, budget_.max_evaluations, false);
+    evaluations_ += result.evaluations;
+    return result.value;
 }
 
 double LowerLevel::polish(std::span<double> t) {
+    if (local_ == LocalSolver::newton) {
+        evaluations_ += newton_.minimize(t, problem_.t_max, problem_.t_min, kPolishEvaluations, true).evaluations;
+        keep_spacing(t, problem_.spacing, problem_.t_min, problem_.t_max);
+        return objective(t);
+    }
     // A restart with the Hessian of where the last run ended gains what the first left behind.
     constexpr int most_rounds = 4;
     double value = objective(t);

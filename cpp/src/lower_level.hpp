@@ -7,6 +7,7 @@
 
 #include <hso/start.hpp>
 
+#include "newton.hpp"
 #include "preconditioner.hpp"
 #include "problem.hpp"
 #include "slsqp.hpp"
@@ -17,7 +18,7 @@ namespace hso::detail {
 /// its workspace, per thread.
 class LowerLevel {
   public:
-    LowerLevel(const Problem& problem, int max_evaluations);
+    LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations);
 
     /// (a) As published: ends fixed, no spacing. Fills `lambdas` (problem.nodes()) and returns the objective there.
     double solve_free(const Psi& psi, std::span<double> lambdas);
@@ -40,7 +41,9 @@ class LowerLevel {
     void build_constraints(std::span<const double> t, std::size_t first, std::size_t count);
 
     const Problem& problem_;
+    LocalSolver local_;
     LocalBudget budget_;
+    Newton newton_;
     Preconditioner preconditioner_;
     std::vector<double> z_, step_, lambdas_, gradient_, diagonal_, off_diagonal_, slopes_, trial_, start_, matrix_, bound_;
     std::int64_t evaluations_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 namespace hso::detail {
 
@@ -41,12 +42,41 @@ MonotoneCubic::Point MonotoneCubic::operator()(double x) const {
     if (x >= x_.back()) return {y_.back() + slope_.back() * (x - x_.back()), slope_.back(), 0.0};
     const auto above = std::upper_bound(x_.begin(), x_.end(), x);
     const auto i = static_cast<std::size_t>(above - x_.begin()) - 1;
-    const double h = x_[i + 1] - x_[i], s = x - x_[i];
-    const double d = (y_[i + 1] - y_[i]) / h;
-    const double c2 = (3.0 * d - 2.0 * slope_[i] - slope_[i + 1]) / h;
-    const double c3 = (slope_[i] + slope_[i + 1] - 2.0 * d) / (h * h);
+    const double s = x - x_[i];
+    const auto [c2, c3] = piece(i);
     return {y_[i] + s * (slope_[i] + s * (c2 + s * c3)), slope_[i] + s * (2.0 * c2 + 3.0 * s * c3),
             2.0 * c2 + 6.0 * s * c3};
+}
+
+MonotoneCubic::Piece MonotoneCubic::piece(std::size_t i) const {
+    const double h = x_[i + 1] - x_[i], d = (y_[i + 1] - y_[i]) / h;
+    return {(3.0 * d - 2.0 * slope_[i] - slope_[i + 1]) / h, (slope_[i] + slope_[i + 1] - 2.0 * d) / (h * h)};
+}
+
+MonotoneCubic::Slopes MonotoneCubic::range(double low, double high) const {
+    constexpr double infinity = std::numeric_limits<double>::infinity();
+    Slopes all{{infinity, -infinity}, {infinity, -infinity}};
+    const auto add = [](Range& range, double value) { range = {std::min(range.low, value), std::max(range.high, value)}; };
+    const auto beyond = [&](double slope) {
+        add(all.d1, slope);
+        add(all.d2, 0.0);
+    };
+    if (low <= x_.front()) beyond(slope_.front());
+    if (high >= x_.back()) beyond(slope_.back());
+    const auto above = std::upper_bound(x_.begin(), x_.end(), low);
+    for (std::size_t i = above == x_.begin() ? 0 : static_cast<std::size_t>(above - x_.begin()) - 1;
+         i + 1 < x_.size() && x_[i] <= high; ++i) {
+        const auto [c2, c3] = piece(i);
+        const double from = std::clamp(low, x_[i], x_[i + 1]) - x_[i], to = std::clamp(high, x_[i], x_[i + 1]) - x_[i];
+        const auto d1 = [&, c2 = c2, c3 = c3](double s) { return slope_[i] + s * (2.0 * c2 + 3.0 * s * c3); };
+        const double vertex = -c2 / (3.0 * c3);  // infinite or NaN for a parabola: not inside
+        for (double s : {from, to}) {
+            add(all.d1, d1(s));
+            add(all.d2, 2.0 * c2 + 6.0 * s * c3);
+        }
+        if (vertex > from && vertex < to) add(all.d1, d1(vertex));
+    }
+    return all;
 }
 
 }  // namespace hso::detail

@@ -3,6 +3,8 @@
 #include <span>
 #include <vector>
 
+#include "range.hpp"
+
 namespace hso::detail {
 
 /// Piecewise cubic through (x_i, y_i) that is monotone wherever the data are (Fritsch and Carlson 1980, with the
@@ -18,10 +20,22 @@ class MonotoneCubic {
     };
     Point operator()(double x) const;
 
+    /// Bounds of the first and second derivative over [low, high].
+    struct Slopes {
+        Range d1, d2;
+    };
+    Slopes range(double low, double high) const;
+
     std::span<const double> x() const { return x_; }
     std::span<const double> y() const { return y_; }
 
   private:
+    /// The cubic on piece i: y_i + s (slope_i + s (c2 + s c3)), s = x - x_i.
+    struct Piece {
+        double c2, c3;
+    };
+    Piece piece(std::size_t i) const;
+
     std::vector<double> x_, y_, slope_;
 };
 

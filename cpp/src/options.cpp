@@ -2,6 +2,7 @@
 #include <string>
 
 #include <hso/options.hpp>
+#include <hso/schedule.hpp>
 
 #include "invalid.hpp"
 #include "problem.hpp"
@@ -22,8 +23,24 @@ void check_at_least(std::string_view name, int value, int least) {
 
 }  // namespace
 
+Search choose_search(const Options& options) {
+    return options.search.value_or(options.objective == LowerObjective::mep ? Search::exact : Search::bilevel);
+}
+
+LocalSolver choose_local(const Options& options) {
+    return options.local.value_or(options.objective == LowerObjective::mep ? LocalSolver::newton : LocalSolver::slsqp);
+}
+
 void check_options(const Options& options) {
-    if (!(options.gamma >= 0.0) || !std::isfinite(options.gamma)) throw_invalid("gamma", options.gamma, "a finite number >= 0");
+    if (options.objective == LowerObjective::dm_nonuni) {
+        if (options.search == Search::exact)
+            throw_invalid("search", to_string(Search::exact), "bilevel or paper for objective dm_nonuni, whose terms couple more than two nodes");
+        if (options.local == LocalSolver::newton)
+            throw_invalid("local", to_string(LocalSolver::newton), "slsqp for objective dm_nonuni, which has no second derivatives");
+    }
+    if (options.gamma && (!(*options.gamma >= 0.0) || !std::isfinite(*options.gamma)))
+        throw_invalid("gamma", *options.gamma, "a finite number >= 0");
+    if (!(options.gap > 0.0)) throw_invalid("gap", options.gap, "above 0 (infinity for no certificate)");
     if (options.d_min && (!(*options.d_min >= 0.0) || !std::isfinite(*options.d_min)))
         throw_invalid("d_min", *options.d_min, "a finite number >= 0");
     check_range("rho", options.rho);

@@ -45,7 +45,8 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
     const auto t_max = resolve("t_max", noise, options.t_max, kDefaultTMax);
     if (!(t_min.second <= t_max.first))
         throw_invalid("t_min", text(t_min), "a range that ends at or below where t_max begins (" + number(t_max.first) + ")");
-    const double d_min = options.d_min.value_or(hso::d_min(nfe)), spacing = std::max(d_min, kLeastSpacing);
+    const bool soft = options.gamma && choose_search(options) == Search::exact;
+    const double d_min = options.d_min.value_or(hso::d_min(nfe)), spacing = soft ? kLeastSpacing : std::max(d_min, kLeastSpacing);
     const auto intervals = static_cast<std::size_t>(options.terminal == Terminal::zero ? nfe - 1 : nfe);
     const double need = static_cast<double>(intervals) * spacing, room = t_max.second - t_min.first;
     if (need > room + kLeastSpacing * 1e-3)
@@ -53,8 +54,8 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
                       "at most " + number(room / static_cast<double>(intervals)) + " for nfe = " + std::to_string(nfe) + ": " +
                           std::to_string(intervals) + " intervals * d_min = " + number(need) + " does not fit between t_min = " +
                           number(t_min.first) + " and t_max = " + number(t_max.second) + " (room " + number(room) + ")");
-    return {noise, options.proxy, options.objective, options.terminal, nfe,  intervals,
-            d_min, spacing,       options.gamma,     options.rho,      t_min, t_max};
+    return {noise,   options.proxy, options.objective, options.terminal, nfe,   intervals, d_min,
+            spacing, options.gamma.value_or(kPublishedGamma), soft, options.rho, t_min, t_max};
 }
 
 double Problem::value(std::span<const double> lambdas, std::span<double> gradient) const {

@@ -22,8 +22,9 @@ struct Problem {
     int nfe;
     std::size_t intervals;  ///< between the optimized nodes: nfe, or nfe - 1 for Terminal::zero
     double d_min;           ///< as asked for
-    double spacing;         ///< max(d_min, kLeastSpacing)
+    double spacing;         ///< a constraint: max(d_min, kLeastSpacing), or kLeastSpacing where d_min is soft
     double gamma;
+    bool soft;              ///< the penalty is part of the objective, d_min no constraint
     std::pair<double, double> rho, t_min, t_max;
 
     std::size_t nodes() const { return intervals + 1; }
@@ -42,5 +43,9 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
 
 /// The checks of Options that need no noise schedule.
 void check_options(const Options& options);
+
+/// What the options ask for, or the default for their objective.
+Search choose_search(const Options& options);
+LocalSolver choose_local(const Options& options);
 
 }  // namespace hso::detail

@@ -84,7 +84,8 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
                                   .intervals = t.size() - 1,
                                   .d_min = options.d_min.value_or(d_min(nfe)),
                                   .spacing = 0.0,
-                                  .gamma = options.gamma,
+                                  .gamma = options.gamma.value_or(kPublishedGamma),
+                                  .soft = false,
                                   .rho = {},
                                   .t_min = {},
                                   .t_max = {}};
@@ -114,8 +115,17 @@ std::string_view to_string(Terminal value) {
 
 std::string_view to_string(Search value) {
     switch (value) {
+        case Search::exact: return "exact";
         case Search::bilevel: return "bilevel";
         case Search::paper: return "paper";
+    }
+    return "";
+}
+
+std::string_view to_string(LocalSolver value) {
+    switch (value) {
+        case LocalSolver::newton: return "newton";
+        case LocalSolver::slsqp: return "slsqp";
     }
     return "";
 }
@@ -132,6 +142,7 @@ std::string_view to_string(Status value) {
     switch (value) {
         case Status::converged: return "converged";
         case Status::max_generations: return "max_generations";
+        case Status::uncertified: return "uncertified";
         case Status::collapsed: return "collapsed";
         case Status::given: return "given";
     }

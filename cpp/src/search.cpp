@@ -20,7 +20,7 @@ Psi to_psi(std::span<const double> x) { return {.rho = x[0], .t_min = x[1], .t_m
 std::vector<LowerLevel> one_per_worker(const Problem& problem, const Options& options, std::size_t workers) {
     std::vector<LowerLevel> levels;
     levels.reserve(workers);
-    for (std::size_t i = 0; i < workers; ++i) levels.emplace_back(problem, options.local_iterations);
+    for (std::size_t i = 0; i < workers; ++i) levels.emplace_back(problem, choose_local(options), options.local_iterations);
     return levels;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include <hso/options.hpp>
@@ -13,9 +14,10 @@ namespace hso::detail {
 /// What a search hands back: the optimized nodes and how it came to them.
 struct SearchResult {
     std::vector<double> t;  ///< problem.nodes(), strictly decreasing
-    double rho = 0.0;
+    double rho = std::numeric_limits<double>::quiet_NaN();  ///< of the start, where there was one
     std::int64_t evaluations = 0;
     int generations = 0;
+    double lower_bound = std::numeric_limits<double>::quiet_NaN();
     Status status = Status::converged;
 };
 

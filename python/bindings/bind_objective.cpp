@@ -17,6 +17,13 @@ std::pair<double, Array> with_gradient(const NoiseSchedule& noise, const Array& 
     return {value, gradient};
 }
 
+/// Rows are the last axis, and there is one value for each combination of the others.
+Array values_like(const Array& lambdas) {
+    return Array(std::vector<py::ssize_t>(lambdas.shape(), lambdas.shape() + lambdas.ndim() - 1));
+}
+
+std::size_t row_size(const Array& lambdas) { return static_cast<std::size_t>(lambdas.shape(lambdas.ndim() - 1)); }
+
 }  // namespace
 
 void bind_objective(py::module_& module) {
@@ -40,6 +47,23 @@ void bind_objective(py::module_& module) {
         "mep", [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) { return mep(noise, view(lambdas), proxy); },
         py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def("mep_gradient", &with_gradient<mep_gradient>, py::arg("noise"), py::arg("lam"), py::arg("proxy"));
+    module.def(
+        "mep_batch",
+        [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {
+            Array values = values_like(lambdas);
+            mep_batch(noise, view(lambdas), row_size(lambdas), proxy, mutable_view(values));
+            return values;
+        },
+        py::arg("noise"), py::arg("lam"), py::arg("proxy"));
+    module.def(
+        "mep_gradient_batch",
+        [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {
+            Array values = values_like(lambdas), gradients = like(lambdas);
+            mep_gradient_batch(noise, view(lambdas), row_size(lambdas), proxy, mutable_view(values),
+                               mutable_view(gradients));
+            return py::make_tuple(values, gradients);
+        },
+        py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def(
         "mep_hessian",
         [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {

@@ -62,16 +62,18 @@ void bind_optimize(py::module_& module) {
 
     module.def(
         "optimize",
-        [](const NoiseSchedule& noise, int nfe, const std::string& terminal, const std::string& search,
-           const std::string& objective, const ErrorProxy& proxy, double gamma, std::optional<double> least,
-           const Range& rho, const std::optional<Range>& t_min, const std::optional<Range>& t_max, std::uint64_t seed,
-           int threads) {
+        [](const NoiseSchedule& noise, const std::vector<int>& nfe, const std::string& terminal, const std::optional<std::string>& search,
+           const std::optional<std::string>& local, const std::string& objective, const ErrorProxy& proxy,
+           std::optional<double> gamma, double gap, std::optional<double> least, const Range& rho,
+           const std::optional<Range>& t_min, const std::optional<Range>& t_max, std::uint64_t seed, int threads) {
             Options options;
             options.terminal = parse_terminal(terminal);
-            options.search = parse("search", search, std::array{Search::bilevel, Search::paper});
+            if (search) options.search = parse("search", *search, std::array{Search::exact, Search::bilevel, Search::paper});
+            if (local) options.local = parse("local", *local, std::array{LocalSolver::newton, LocalSolver::slsqp});
             options.objective = parse_objective(objective);
             options.proxy = proxy;
             options.gamma = gamma;
+            options.gap = gap;
             options.d_min = least;
             options.rho = rho;
             options.t_min = t_min;
@@ -83,11 +85,11 @@ void bind_optimize(py::module_& module) {
                 if (PyErr_CheckSignals() != 0) throw py::error_already_set();
             };
             const py::gil_scoped_release release;
-            return optimize(noise, nfe, options);
+            return optimize(noise, std::span(nfe), options);
         },
-        py::arg("noise"), py::arg("nfe"), py::arg("terminal"), py::arg("search"), py::arg("objective"), py::arg("proxy"),
-        py::arg("gamma"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"), py::arg("t_max"), py::arg("seed"),
-        py::arg("threads"));
+        py::arg("noise"), py::arg("nfe"), py::arg("terminal"), py::arg("search"), py::arg("local"), py::arg("objective"),
+        py::arg("proxy"), py::arg("gamma"), py::arg("gap"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"), py::arg("t_max"),
+        py::arg("seed"), py::arg("threads"));
     module.def(
         "schedule_from_nodes",
         [](const NoiseSchedule& noise, const Array& t, const std::string& terminal, const std::string& objective,

@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+
 from hso._arrays import Array
 
 __version__: str
@@ -83,6 +85,8 @@ class Schedule:
 
 def mep(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> float: ...
 def mep_gradient(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> tuple[float, Array]: ...
+def mep_batch(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> Array: ...
+def mep_gradient_batch(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> tuple[Array, Array]: ...
 def mep_hessian(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> tuple[float, Array, Array, Array]: ...
 def dm_nonuni(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> float: ...
 def dm_nonuni_gradient(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> tuple[float, Array]: ...
@@ -91,19 +95,21 @@ def d_min(nfe: int) -> float: ...
 def karras_start(noise: NoiseSchedule, nodes: int, rho: float, t_min: float, t_max: float) -> Array: ...
 def optimize(
     noise: NoiseSchedule,
-    nfe: int,
+    nfe: Sequence[int],
     terminal: str,
-    search: str,
+    search: str | None,
+    local: str | None,
     objective: str,
     proxy: ErrorProxy,
-    gamma: float,
+    gamma: float | None,
+    gap: float,
     d_min: float | None,
     rho: tuple[float, float],
     t_min: tuple[float, float] | None,
     t_max: tuple[float, float] | None,
     seed: int,
     threads: int,
-) -> Schedule: ...
+) -> list[Schedule]: ...
 def schedule_from_nodes(
     noise: NoiseSchedule,
     t: Array,

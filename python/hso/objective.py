@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from . import _core
-from ._arrays import Array, as_table, as_vector, mapped
+from ._arrays import Array, as_array, as_table, as_vector, mapped
 from .checks import as_integer, as_number
 from .noise_schedule import NoiseSchedule, core_noise
 
@@ -41,17 +41,30 @@ def core_proxy(p: float, proxy: ErrorProxy | None) -> _core.ErrorProxy:
     return proxy._core
 
 
-def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> float:
+def _as_rows(lam: npt.ArrayLike) -> Array:
+    """`lam` with nodes along the last axis."""
+    array = as_array("lam", lam)
+    if array.ndim == 0 or array.shape[-1] == 0:
+        raise ValueError(f"lam must have at least one node along its last axis, got shape {array.shape}")
+    return array
+
+
+def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> float | Array:
     """Midpoint error proxy (paper eq. 8) of nodes `lam`, shape (n,): sum of eps~(m_i) (e^lam_{i+1} - e^lam_i).
 
-    eps~ = sigma^p / alpha with p >= 0, or `proxy`.
+    eps~ = sigma^p / alpha with p >= 0, or `proxy`. Many schedules at a time, shape (..., n), give an array of shape
+    (...,), several times faster than one by one and the same to 1e-14.
     """
-    return _core.mep(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
+    rows = _as_rows(lam)
+    evaluate = _core.mep if rows.ndim == 1 else _core.mep_batch
+    return evaluate(core_noise(noise), rows, core_proxy(p, proxy))
 
 
 def mep_gradient(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> Array:
-    """Gradient of `mep` with respect to every node, shape (n,)."""
-    return _core.mep_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[1]
+    """Gradient of `mep` with respect to every node: the shape of `lam`, (n,) or, for many schedules, (..., n)."""
+    rows = _as_rows(lam)
+    evaluate = _core.mep_gradient if rows.ndim == 1 else _core.mep_gradient_batch
+    return evaluate(core_noise(noise), rows, core_proxy(p, proxy))[1]
 
 
 def mep_hessian(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, overload
 
@@ -9,19 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _core
-from .checks import as_integer, as_number, as_range, one_of
+from .checks import as_integer, as_number, as_range
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule import Schedule
 
 Terminal: TypeAlias = Literal["zero", "t_min", "skip"]
-Search: TypeAlias = Literal["bilevel", "paper"]
-Local: TypeAlias = Literal["slsqp"]
+Search: TypeAlias = Literal["exact", "bilevel", "paper"]
+Local: TypeAlias = Literal["newton", "slsqp"]
 Objective: TypeAlias = Literal["mep", "dm_nonuni"]
 Range: TypeAlias = tuple[float, float]
 
 MAX_NFE = 10_000
-_LOCALS = ("slsqp",)
 
 
 @overload
@@ -30,12 +30,13 @@ def optimize(
     nfe: int,
     *,
     terminal: Terminal = ...,
-    search: Search = ...,
-    local: Local = ...,
+    search: Search | None = ...,
+    local: Local | None = ...,
     objective: Objective = ...,
     p: float = ...,
     proxy: ErrorProxy | None = ...,
-    gamma: float = ...,
+    gamma: float | None = ...,
+    gap: float | None = ...,
     d_min: float | None = ...,
     rho: Range = ...,
     t_min: Range | None = ...,
@@ -49,12 +50,13 @@ def optimize(
     nfe: Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = ...,
-    search: Search = ...,
-    local: Local = ...,
+    search: Search | None = ...,
+    local: Local | None = ...,
     objective: Objective = ...,
     p: float = ...,
     proxy: ErrorProxy | None = ...,
-    gamma: float = ...,
+    gamma: float | None = ...,
+    gap: float | None = ...,
     d_min: float | None = ...,
     rho: Range = ...,
     t_min: Range | None = ...,
@@ -67,12 +69,13 @@ def optimize(
     nfe: int | Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = "zero",
-    search: Search = "bilevel",
-    local: Local = "slsqp",
+    search: Search | None = None,
+    local: Local | None = None,
     objective: Objective = "mep",
     p: float = 2.0,
     proxy: ErrorProxy | None = None,
-    gamma: float = 1e9,
+    gamma: float | None = None,
+    gap: float | None = 1e-6,
     d_min: float | None = None,
     rho: Range = (3.0, 16.0),
     t_min: Range | None = None,
@@ -89,58 +92,52 @@ def optimize(
             to sigma 0 (the paper's DDIM setting). "t_min": nfe + 1 nodes are optimized and integration
             stops at the last, with that much noise left (the paper's UniPC setting). "skip": nodes as
             for "t_min", but from the nfe-th the step goes straight to sigma 0.
-        search: "bilevel": differential evolution over the Karras start's (rho, t_min, t_max), a local
-            solver with the spacing as constraints, then a polish with the ends free. "paper": as
+        search: "exact" (the default for "mep"): the global optimum, with a certificate. "bilevel" (the
+            default for "dm_nonuni"): differential evolution over the Karras start's (rho, t_min, t_max),
+            a local solver with the spacing as constraints, then a polish with the ends free. "paper": as
             published, where the spacing is only a penalty of the upper level.
-        local: The local solver of the lower level: "slsqp".
+        local: The local solver of "bilevel" and "paper": "newton" (the default for "mep") or "slsqp" (the
+            only one for "dm_nonuni").
         objective: What the nodes minimize: "mep" (paper eq. 8) or "dm_nonuni" (Xue et al. 2024, for
             UniPC).
         p: Exponent of the error proxy sigma^p / alpha, >= 0.
         proxy: A tabulated error proxy instead of the power law.
-        gamma: Weight of the spacing penalty, >= 0.
+        gamma: Weight of the spacing penalty, >= 0. With "exact" a number makes the spacing soft: the minimum
+            of mep plus penalty is found. Without one the spacing is a constraint. The other searches weigh
+            schedules that miss the spacing with it, or with the published 1e9.
+        gap: With "exact", the relative gap between the fitness and its certified lower bound, > 0; None: no
+            certificate, which takes a tenth of the time.
         d_min: Least spacing in t, >= 0; default `hso.d_min(nfe)`.
-        rho: Range of the start's curvature, above 0.
+        rho: Range of the start's curvature, above 0 ("bilevel", "paper").
         t_min: Range (low, high) of the last optimized node's t; default 0.01..0.03 on the sampler's
             clock (for a flow model these are shifted, see NoiseSchedule.flow).
         t_max: Range (low, high) of the first node's t; default 0.96..1 on the sampler's clock.
-        seed: Seed of the evolution, 0..2**64 - 1.
-        threads: Worker threads, 0 for one per processor. The result does not depend on it.
+        seed: Seed of the evolution, 0..2**64 - 1 ("bilevel", "paper").
+        threads: Worker threads of "bilevel" and "paper", 0 for one per processor. The result does not depend
+            on it.
 
     Raises:
         ValueError: an argument makes no sense, or the spacing does not fit between the ends.
     """
-    table = core_noise(noise)
     many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
     counts = [as_integer("nfe", n, least=1, most=MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
-    one_of("local", local, _LOCALS)
-    error_proxy = core_proxy(p, proxy)
-    weight = as_number("gamma", gamma)
-    spacing = None if d_min is None else as_number("d_min", d_min)
-    curvature = as_range("rho", rho)
-    last = None if t_min is None else as_range("t_min", t_min)
-    first = None if t_max is None else as_range("t_max", t_max)
-    stream = as_integer("seed", seed, least=0, most=2**64 - 1)
-    workers = as_integer("threads", threads, least=0, most=1024)
-    schedules = [
-        Schedule._from_core(
-            _core.optimize(
-                table,
-                count,
-                str(terminal),
-                str(search),
-                str(objective),
-                error_proxy,
-                weight,
-                spacing,
-                curvature,
-                last,
-                first,
-                stream,
-                workers,
-            ),
-            noise,
-            search,
-        )
-        for count in counts
-    ]
+    found = _core.optimize(
+        core_noise(noise),
+        counts,
+        str(terminal),
+        None if search is None else str(search),
+        None if local is None else str(local),
+        str(objective),
+        core_proxy(p, proxy),
+        None if gamma is None else as_number("gamma", gamma),
+        math.inf if gap is None else as_number("gap", gap),
+        None if d_min is None else as_number("d_min", d_min),
+        as_range("rho", rho),
+        None if t_min is None else as_range("t_min", t_min),
+        None if t_max is None else as_range("t_max", t_max),
+        as_integer("seed", seed, least=0, most=2**64 - 1),
+        as_integer("threads", threads, least=0, most=1024),
+    )
+    name = search or ("exact" if objective == "mep" else "bilevel")
+    schedules = [Schedule._from_core(schedule, noise, name) for schedule in found]
     return schedules if many else schedules[0]

@@ -54,14 +54,14 @@ class Schedule:
         penalty: gamma times the sum of eq. 10.
         fitness: mep + penalty (eq. 9).
         psi: rho of the start (None where there was none) and the ends of the optimized nodes.
-        lower_bound: Certified bound on the fitness, None where the search gives none.
-        gap: (fitness - lower_bound) / |fitness|, None likewise.
+        lower_bound: No schedule within the options has a lower fitness than this; None where the search gives no bound.
+        gap: (fitness - lower_bound) / fitness, None likewise.
         min_spacing: Smallest |t_{i+1} - t_i| of the optimized nodes; inf for a single node.
         d_min: The spacing that was asked for.
         evaluations: Objective evaluations of the lower level.
         elapsed: Seconds of the search.
-        status: "converged", "max_generations", "collapsed" (nodes as close as they may be: the proxy
-            rewards huge steps), or "given".
+        status: "converged", "max_generations", "uncertified" (the gap asked for was not reached),
+            "collapsed" (nodes as close as they may be: the proxy rewards huge steps), or "given".
         search: The search's or the baseline's name.
     """
 

@@ -61,3 +61,44 @@ TEST_CASE("monotone cubic keeps monotone data monotone, passes through them and 
         }
     }
 }
+
+TEST_CASE("monotone cubic: bounds of the derivatives over an interval") {
+    Random random(6);
+    for (std::size_t n : {2, 3, 10, 40})
+        for (int repeat = 0; repeat < 100; ++repeat) {
+            CAPTURE(n);
+            CAPTURE(repeat);
+            const auto x = random_increasing(random, n, -1.0, 1.0);
+            std::vector<double> y(n);
+            for (double& value : y) value = random.uniform(-1.0, 1.0);
+            const MonotoneCubic cubic(x, y);
+            // from node to node now and then, and beyond the ends
+            const double low = random.below(4) ? random.uniform(-1.3, 1.2) : x[random.below(n - 1)];
+            const double high = low + (random.below(2) ? 0.5 : 0.01) * random.uniform();
+            const auto [d1, d2] = cubic.range(low, high);
+            constexpr int samples = 2000;
+            double least1 = HUGE_VAL, most1 = -HUGE_VAL, least2 = HUGE_VAL, most2 = -HUGE_VAL, reach = 0.0;
+            const auto sample = [&](double at) {
+                const auto point = cubic(at);
+                least1 = std::min(least1, point.d1);
+                most1 = std::max(most1, point.d1);
+                least2 = std::min(least2, point.d2);
+                most2 = std::max(most2, point.d2);
+            };
+            for (int i = 0; i <= samples; ++i) sample(std::min(high, low + (high - low) * i / samples));
+            for (double node : x) {
+                if (!(node > low && node < high)) continue;
+                sample(std::nextafter(node, -9.0));
+                sample(std::nextafter(node, 9.0));
+            }
+            reach = std::abs(most2) + std::abs(least2) + 1.0;
+            REQUIRE(d1.low <= least1 + 1e-12 * reach);
+            REQUIRE(d1.high >= most1 - 1e-12 * reach);
+            REQUIRE(d2.low <= least2 + 1e-12 * reach);
+            REQUIRE(d2.high >= most2 - 1e-12 * reach);
+            // and no wider than the samples show: they miss an extremum by one step at most
+            const double step = (high - low) / samples;
+            REQUIRE(d1.low >= least1 - reach * step - 1e-12 * reach);
+            REQUIRE(d1.high <= most1 + reach * step + 1e-12 * reach);
+        }
+}

@@ -70,6 +70,24 @@ def test_small_intervals_do_not_cancel():
         assert hso.mep(SD, lam) == pytest.approx(exact, rel=1e-13)
 
 
+@pytest.mark.parametrize("proxy", [{"p": 2.0}, {"p": 2.5}, {"proxy": hso.ErrorProxy([-1.0, 1.0], [2.0, 1.0])}])
+@pytest.mark.parametrize("shape", [(0, 4), (1, 1), (7, 11), (2, 3, 5), (2, 0, 5)])
+def test_many_schedules_at_a_time(proxy, shape):
+    lam = np.random.default_rng(5).uniform(-3.0, 4.0, shape)
+    value, gradient = hso.mep(SD, lam, **proxy), hso.mep_gradient(SD, lam, **proxy)
+    assert value.shape == shape[:-1] and gradient.shape == shape
+    for index in np.ndindex(shape[:-1]):
+        assert value[index] == pytest.approx(hso.mep(SD, lam[index], **proxy), rel=1e-12)
+        np.testing.assert_allclose(gradient[index], hso.mep_gradient(SD, lam[index], **proxy), rtol=1e-12, atol=1e-12)
+    turned = np.moveaxis(lam, -1, 0).copy()  # the same numbers, not contiguous
+    np.testing.assert_array_equal(hso.mep(SD, np.moveaxis(turned, 0, -1), **proxy), value)
+
+
+def test_one_schedule_is_a_float():
+    assert type(hso.mep(SD, [0.0, 1.0])) is float
+    assert hso.mep_gradient(SD, [0.0, 1.0]).shape == (2,)
+
+
 @pytest.mark.parametrize("p", [0.0, 2.0, 3.0])
 def test_wide_ranges_do_not_overflow(p):
     for noise in (SD, FLOW):
@@ -103,7 +121,10 @@ BAD = {
     "d_min": (lambda: hso.spf(SD, [0.0, 1.0], 4, d_min=-0.1), "d_min must be.*-0.1"),
     "nfe": (lambda: hso.d_min(0), "nfe must be.*0"),
     "nodes NaN": (lambda: hso.mep(SD, [0.0, np.nan]), r"lambdas\[1\].*nan"),
-    "no nodes": (lambda: hso.mep(SD, []), "lambdas.*0 entries"),
+    "no nodes": (lambda: hso.mep(SD, []), r"lam must.*at least one node.*\(0,\)"),
+    "rows of no nodes": (lambda: hso.mep_gradient(SD, np.ones((3, 0))), r"lam must.*at least one node.*\(3, 0\)"),
+    "a scalar": (lambda: hso.mep(SD, 0.5), r"lam must.*at least one node.*\(\)"),
+    "row NaN": (lambda: hso.mep(SD, [[0.0, 1.0], [0.0, np.nan]]), r"lambdas\[1\]\[1\].*nan"),
     "unordered": (lambda: hso.dm_nonuni(SD, [0.0, 1.0, 0.5]), r"lambdas\[2\].*0.5"),
     "proxy value": (lambda: hso.ErrorProxy([0.0, 1.0], [1.0, 0.0]), r"proxy value\[1\].*positive.*0"),
     "proxy order": (lambda: hso.ErrorProxy([1.0, 0.0], [1.0, 1.0]), r"proxy lambda\[1\].*increase"),

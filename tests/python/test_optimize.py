@@ -127,7 +127,12 @@ BAD = {
     "nfe bool": ({"nfe": True}, "nfe must be an integer.*True"),
     "nfe huge": ({"nfe": 10**6}, "nfe must be in 1..10000.*1000000"),
     "terminal": ({"terminal": "one"}, "terminal must be one of 'zero', 't_min', 'skip'.*'one'"),
-    "search": ({"search": "fast"}, "search must be one of 'bilevel', 'paper'.*'fast'"),
+    "search": ({"search": "fast"}, "search must be one of 'exact', 'bilevel', 'paper'.*'fast'"),
+    "local": ({"local": "adam"}, "local must be one of 'newton', 'slsqp'.*'adam'"),
+    "exact for dm_nonuni": ({"search": "exact", "objective": "dm_nonuni"}, "search must be bilevel or paper.*exact"),
+    "newton for dm_nonuni": ({"local": "newton", "objective": "dm_nonuni"}, "local must be slsqp.*got newton"),
+    "gap 0": ({"gap": 0.0}, "gap must be above 0.*got 0"),
+    "gap NaN": ({"gap": np.nan}, "gap must be above 0.*got nan"),
     "objective": ({"objective": "mse"}, "objective must be one of 'mep', 'dm_nonuni'.*'mse'"),
     "gamma": ({"gamma": -1.0}, "gamma must be.*-1"),
     "gamma NaN": ({"gamma": np.nan}, "gamma must be.*nan"),
@@ -160,6 +165,14 @@ def test_default_ends_outside_a_short_table_are_refused():
 
 @pytest.mark.parametrize(("p", "status"), [(2.0, "converged"), (4.0, "collapsed")])
 def test_collapse_is_said(p, status):
-    """w = G - G'' is positive everywhere for p = 2 and negative at high SNR for p = 4 (docs/design.md)."""
-    s = hso.optimize(SD, nfe=6, terminal="t_min", p=p, d_min=0.0)
+    """w = G - G'' is positive everywhere for p = 2 and negative at high SNR for p = 4 (docs/exact.md)."""
+    s = hso.optimize(SD, nfe=6, terminal="t_min", p=p, d_min=0.0, search="bilevel")
     assert s.status == status
+
+
+def test_collapse_is_a_local_minimum():
+    """With p = 4 the optimum crosses the high SNR in one step and spends the other nodes where w is positive."""
+    s = hso.optimize(SD, nfe=6, terminal="t_min", p=4.0, d_min=0.0)
+    collapsed = hso.optimize(SD, nfe=6, terminal="t_min", p=4.0, d_min=0.0, search="bilevel")
+    assert s.status == "converged" and s.gap <= 1e-6
+    assert s.fitness < collapsed.fitness * (1 - 1e-3)

@@ -39,6 +39,7 @@ class ErrorProxy {
 
     bool is_power() const { return log_value_ == nullptr; }
     double p() const { return p_; }  ///< the exponent; NaN for a table
+    const detail::MonotoneCubic* log_value() const { return log_value_.get(); }  ///< private: the table, or null
 
   private:
     ErrorProxy() = default;

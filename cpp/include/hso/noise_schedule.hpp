@@ -91,9 +91,10 @@ class NoiseSchedule {
     std::pair<double, double> lambda_range() const;  ///< lambda at the highest and at the lowest t
 
     /// 16 hexadecimal digits that identify the numbers of this schedule.
-    std::string fingerprint() const;
+    const std::string& fingerprint() const;
 
-    struct Table;  ///< private: the numbers behind the maps
+    struct Table;  ///< private: the numbers behind the maps, as the next
+    const Table& table() const { return *table_; }
 
   private:
     explicit NoiseSchedule(std::shared_ptr<const Table> table);

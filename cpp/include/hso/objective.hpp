@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <span>
 
 #include <hso/error_proxy.hpp>
@@ -14,6 +15,18 @@ double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const Er
 /// MEP and its gradient; `gradient` has the nodes' size.
 double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                     std::span<double> gradient);
+
+/// MEP of many schedules: `lambdas` holds rows of `nodes` >= 1 nodes each, one row after the other, and `values` gets
+/// one value for each row (any number of rows, none included). Several times faster than mep() row by row; allocates no
+/// memory. For |lambda| <= 40 a row's value agrees with mep()'s to 1e-14 relative, its gradient to 1e-13 of the largest
+/// entry. They depend on that row alone, neither on the batch nor, for VP, flow and VE with a power proxy and
+/// (1 + |p - 1|) |lambda| <= 680, on the processor. (Other rows are mep()'s work, at its speed.)
+void mep_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes, const ErrorProxy& proxy,
+               std::span<double> values);
+
+/// The same with the gradients, which have the nodes' size. No output may overlap `lambdas`.
+void mep_gradient_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes,
+                        const ErrorProxy& proxy, std::span<double> values, std::span<double> gradients);
 
 /// MEP, gradient and tridiagonal Hessian: `diagonal` has the nodes' size n, `off_diagonal` n-1 entries (i, i+1).
 double mep_hessian(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <span>
+#include <vector>
+
 #include <hso/noise_schedule.hpp>
 #include <hso/options.hpp>
 #include <hso/schedule.hpp>
@@ -12,5 +15,8 @@ namespace hso {
 /// Throws std::invalid_argument for options that make no sense (naming argument, value and limit), among them a
 /// spacing that does not fit between the ends. A spent budget is a Status, not an exception.
 Schedule optimize(const NoiseSchedule& noise, int nfe, const Options& options = {});
+
+/// The same for several nfe, in their order; Search::exact shares what does not depend on nfe.
+std::vector<Schedule> optimize(const NoiseSchedule& noise, std::span<const int> nfe, const Options& options = {});
 
 }  // namespace hso

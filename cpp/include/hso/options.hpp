@@ -18,8 +18,15 @@ enum class Terminal {
 
 /// How the schedule is looked for.
 enum class Search {
+    exact,    ///< the global optimum by a shortest path and Newton's method, with a certificate (docs/exact.md)
     bilevel,  ///< differential evolution over psi, lower level with the spacing as constraints, polish with free ends
     paper,    ///< as published: the lower level ignores the spacing, the upper level penalizes it
+};
+
+/// Who solves the lower level of Search::bilevel and Search::paper.
+enum class LocalSolver {
+    newton,  ///< safeguarded Newton on MEP's tridiagonal Hessian
+    slsqp,   ///< NLopt's sequential quadratic programming
 };
 
 /// What the lower level minimizes and the fitness measures.
@@ -38,13 +45,21 @@ struct EvolutionOptions {
     double crossover = 0.7;         ///< CR
 };
 
-/// Options of optimize(); every field has the published default.
+/// The published weight of the spacing penalty.
+constexpr double kPublishedGamma = 1e9;
+
+/// Options of optimize(); the numbers default to the published ones.
 struct Options {
     Terminal terminal = Terminal::zero;
-    Search search = Search::bilevel;
+    std::optional<Search> search = {};      ///< default: exact for MEP, bilevel for DM-NonUni, which is no chain
+    std::optional<LocalSolver> local = {};  ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
     LowerObjective objective = LowerObjective::mep;
     ErrorProxy proxy = ErrorProxy::power(2.0);
-    double gamma = 1e9;                                   ///< weight of the spacing penalty, >= 0
+    /// Weight of the spacing penalty, >= 0. With Search::exact a value makes the spacing soft: the minimum of MEP plus
+    /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
+    /// schedules that miss the spacing.
+    std::optional<double> gamma = {};
+    double gap = 1e-6;  ///< Search::exact: the relative gap to certify, > 0; infinity: no certificate
     std::optional<double> d_min = {};                     ///< least spacing in t; default d_min(nfe)
     std::pair<double, double> rho = {3.0, 16.0};          ///< range of psi's rho
     /// Ranges of the ends in t. Defaults: 0.01..0.03 and 0.96..1 on the sampler's clock, see NoiseSchedule::shifted.

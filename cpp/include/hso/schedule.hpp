@@ -16,6 +16,7 @@ namespace hso {
 enum class Status {
     converged,        ///< the search met its tolerance
     max_generations,  ///< the published budget of generations was spent
+    uncertified,      ///< Search::exact: the gap asked for was not reached within its budget of work
     collapsed,        ///< nodes lie as close together as they may: the proxy rewards huge steps (p >= 3, see docs)
     given,            ///< not searched: built from nodes
 };
@@ -32,7 +33,7 @@ struct Schedule {
     double penalty = 0.0;  ///< gamma times the sum of eq. 10
     double fitness = 0.0;  ///< mep + penalty (eq. 9)
     Psi psi = {};          ///< ends of the optimized nodes (and the start's rho)
-    double lower_bound = std::numeric_limits<double>::quiet_NaN();  ///< certified bound on the fitness, if there is one
+    double lower_bound = std::numeric_limits<double>::quiet_NaN();  ///< no schedule within the options has a lower fitness; NaN: not known
     double gap = std::numeric_limits<double>::quiet_NaN();          ///< (fitness - lower_bound) / |fitness|
     double min_spacing = 0.0;     ///< smallest |t_{i+1} - t_i| of the optimized nodes
     double d_min = 0.0;           ///< the spacing that was asked for
@@ -50,6 +51,7 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
 std::string_view to_string(Family value);
 std::string_view to_string(Terminal value);
 std::string_view to_string(Search value);
+std::string_view to_string(LocalSolver value);
 std::string_view to_string(LowerObjective value);
 std::string_view to_string(Status value);
 
