@@ -12,6 +12,7 @@ constexpr double kActive = 1e-14;         ///< a slack this small is none
 constexpr double kClearlyPositive = 1e-9; ///< a pivot above this share of the block's diagonal is trusted ...
 constexpr double kLeastPivot = 1e-6;      ///< ... and any other raised to at least this share of its diagonal entry
 constexpr double kFlat = 1e-9;            ///< entries below this share of the largest count as that
+constexpr std::size_t kMostIterations = 500;  ///< of either rule; where they end the step is feasible and downhill
 constexpr double kLeastMultiplier = 1e-12;  ///< of the largest residual: below minus this a multiplier is negative
 
 }  // namespace
@@ -175,7 +176,7 @@ void ChainQp::solve(const Problem& problem, std::span<double> step) {
     };
     begin();
     // Letting go of one constraint in each block is fast; one in all cannot cycle.
-    const std::size_t patience = 4 * n_ + 20;
+    const std::size_t patience = std::min(4 * n_ + 20, kMostIterations);
     for (std::size_t iteration = 0; iteration < 3 * patience; ++iteration) {
         find_blocks();
         if (!find_block_steps(problem)) {

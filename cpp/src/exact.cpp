@@ -110,7 +110,10 @@ const Lattice& ExactSearch::lattice_for(const Problem& problem) {
 SearchResult ExactSearch::run(const Problem& problem, const Options& options) {
     Best best(problem);
     std::vector<double> start(problem.nodes());
-    shortest_path(problem, lattice_for(problem), start);
+    const Lattice& lattice = lattice_for(problem);
+    shortest_path(problem, lattice, start);
+    // more nodes than points, and nothing that keeps them apart
+    if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) spread_gathered(problem, start);
     best.improve(start);
     if (best.may_be_local()) escape(problem, best);
     SearchResult result;
