@@ -13,6 +13,7 @@ constexpr double kUnreachable = 1e300;
 constexpr double kFirstCells = 64.0;    ///< in the widest window of the first pass; more for many nodes
 constexpr double kCellsPerNode = 2.0;
 constexpr double kWindowCells = 96.0;   ///< in the widest window of later passes, unless windows do not shrink
+constexpr double kLeastRefinement = 1.25;
 constexpr double kLeastShare = 1e-9;    ///< of the range: the least width of the first pass's cells
 constexpr double kMaxFirstEdges = 3e7;  ///< of the first pass
 constexpr double kMaxEdges = 2e8;       ///< of all passes: a few seconds
@@ -366,8 +367,8 @@ void Certificate::path(std::span<double> t) const {
 }
 
 Certificate::Progress Certificate::refine(double best, double open, double wanted) {
-    if (2.0 * work_ > kMaxEdges) return Progress::exhausted;
-    work_ += edges();
+    work_ += edges();  // backwards
+    if (work_ > kMaxEdges) return Progress::exhausted;
     for (std::size_t i = nodes_.size() - 1; i-- > 0;) backward(i, best);
     coarse_nodes_ = nodes_;
     double widest = 0.0, cells = 0.0;
@@ -387,8 +388,9 @@ Certificate::Progress Certificate::refine(double best, double open, double wante
         cells += (node.high - node.low) / step_;
     }
     const double needed = 1.5 * std::sqrt(open / wanted);
-    const double finer = std::clamp(kWindowCells / widest, 2.0, std::max(2.0, needed));
-    if (work_ + edges() * finer * finer > kMaxEdges || cells * finer > kMaxCells) return Progress::exhausted;
+    const double affordable = std::min(std::sqrt((kMaxEdges - work_) / edges()), kMaxCells / cells);
+    const double finer = std::min(std::clamp(kWindowCells / widest, 2.0, std::max(2.0, needed)), affordable);
+    if (!(finer > kLeastRefinement)) return Progress::exhausted;
     set_step(step_ / finer);
     return Progress::refined;
 }

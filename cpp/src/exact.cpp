@@ -84,7 +84,7 @@ void certify(const Problem& problem, const Options& options, Best& best, SearchR
     Certificate certificate(problem);
     certificate.expect(best.t());
     std::vector<double> start(problem.nodes());
-    result.lower_bound = -HUGE_VAL;
+    result.lower_bound = 0.0;  // no interval costs less than nothing
     for (auto progress = Certificate::Progress::refined; progress == Certificate::Progress::refined;) {
         if (options.on_generation) options.on_generation();
         const double bound = certificate.bound();

@@ -280,7 +280,7 @@ TEST_CASE("1000 calls: better than the closed forms, in seconds") {
         }
         c.options.d_min = 9e-4;
         const auto tight = solve(c);
-        CHECK(loose.fitness <= tight.fitness);
+        CHECK(loose.fitness <= tight.fitness * (1.0 + 1e-12));
         CHECK(std::max(loose.elapsed, tight.elapsed) < 10.0);
     }
 }
