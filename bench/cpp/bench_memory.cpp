@@ -34,18 +34,29 @@ void operator delete(void* block, std::size_t) noexcept { release(block); }
 
 int main() {
     const auto noise = bench::stable_diffusion();
-    for (auto search : {hso::Search::bilevel, hso::Search::paper})
+    using hso::LocalSolver;
+    using hso::Search;
+    struct Setting {
+        Search search;
+        LocalSolver local;
+    };
+    constexpr Setting settings[] = {{Search::exact, LocalSolver::newton},
+                                    {Search::bilevel, LocalSolver::newton},
+                                    {Search::bilevel, LocalSolver::slsqp},
+                                    {Search::paper, LocalSolver::slsqp}};
+    for (const auto& [search, local] : settings)
         for (int nfe : {5, 10, 20, 50}) {
             hso::Options options;
             options.terminal = hso::Terminal::t_min;
             options.search = search;
+            options.local = local;
             // NLopt allocates with malloc, out of sight of operator new: its share is the heap's growth
             const auto before = mallinfo2();
             const long long start = peak = live;
             const auto schedule = hso::optimize(noise, nfe, options);
             const auto after = mallinfo2();
-            std::printf("%s nfe %d: peak %lld bytes by operator new, heap grown by %lld bytes, fitness %.10g\n",
-                        hso::to_string(search).data(), nfe, peak - start,
+            std::printf("%s (%s) nfe %d: peak %lld bytes by operator new, heap grown by %lld bytes, fitness %.10g\n",
+                        hso::to_string(search).data(), hso::to_string(local).data(), nfe, peak - start,
                         static_cast<long long>(after.arena + after.hblkhd) - static_cast<long long>(before.arena + before.hblkhd),
                         schedule.fitness);
         }
