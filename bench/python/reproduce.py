@@ -43,7 +43,8 @@ def print_spacing(tables: dict[str, hso.NoiseSchedule]) -> None:
 def cosine_betas(n: int = 1000, cap: float = 0.999) -> npt.NDArray[np.float64]:
     """Betas of the cosine schedule (Nichol and Dhariwal 2021, eq. 17), capped as they are in use."""
     alpha_bar = np.cos((np.arange(n + 1) / n + 0.008) / 1.008 * np.pi / 2) ** 2
-    return np.minimum(1.0 - alpha_bar[1:] / alpha_bar[:-1], cap)
+    betas: npt.NDArray[np.float64] = np.minimum(1.0 - alpha_bar[1:] / alpha_bar[:-1], cap)
+    return betas
 
 
 def main() -> None:
