@@ -125,20 +125,19 @@ double dispatch(std::span<const double> lambdas, const Kernel& kernel, std::span
 
 void check_nodes(std::span<const double> lambdas) {
     if (lambdas.empty()) detail::throw_invalid("lambdas", "0 entries", "at least 1 long");
-    constexpr double limit = 170.0;  // e^{4 lambda} stays finite
     for (std::size_t i = 0; i < lambdas.size(); ++i)
-        if (!(std::abs(lambdas[i]) <= limit))
+        if (!(std::abs(lambdas[i]) <= detail::kMostLambda))
             detail::throw_invalid("lambdas[" + std::to_string(i) + "]", lambdas[i], "within [-170, 170]");
-}
-
-void check_size(std::string_view name, std::size_t size, std::size_t expected) {
-    if (size != expected)
-        detail::throw_invalid(name, std::to_string(size) + " entries", std::to_string(expected) + " long");
 }
 
 }  // namespace
 
 namespace detail {
+
+void check_size(std::string_view name, std::size_t size, std::size_t expected) {
+    if (size != expected)
+        throw_invalid(name, std::to_string(size) + " entries", std::to_string(expected) + " long");
+}
 
 double evaluate_mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                     std::span<double> gradient, std::span<double> diagonal, std::span<double> off_diagonal) {
@@ -164,16 +163,16 @@ double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const Er
 double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                     std::span<double> gradient) {
     check_nodes(lambdas);
-    check_size("gradient", gradient.size(), lambdas.size());
+    detail::check_size("gradient", gradient.size(), lambdas.size());
     return detail::evaluate_mep(noise, lambdas, proxy, gradient);
 }
 
 double mep_hessian(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                    std::span<double> gradient, std::span<double> diagonal, std::span<double> off_diagonal) {
     check_nodes(lambdas);
-    check_size("gradient", gradient.size(), lambdas.size());
-    check_size("diagonal", diagonal.size(), lambdas.size());
-    check_size("off_diagonal", off_diagonal.size(), lambdas.size() - 1);
+    detail::check_size("gradient", gradient.size(), lambdas.size());
+    detail::check_size("diagonal", diagonal.size(), lambdas.size());
+    detail::check_size("off_diagonal", off_diagonal.size(), lambdas.size() - 1);
     return detail::evaluate_mep(noise, lambdas, proxy, gradient, diagonal, off_diagonal);
 }
 

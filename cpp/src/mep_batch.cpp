@@ -184,10 +184,8 @@ void evaluate_tiles(Evaluate function, double q, std::span<const double> lambdas
     }
 }
 
-constexpr double kLimit = 170.0;
-
 /// The fast range: |lambda| up to this keeps every power in the range of normal numbers.
-double fast_limit(double q) { return std::min(kLimit, 680.0 / (std::abs(q) + 1.0)); }
+double fast_limit(double q) { return std::min(detail::kMostLambda, 680.0 / (std::abs(q) + 1.0)); }
 
 bool within(std::span<const double> lambdas, double limit) {
     bool good = true;
@@ -195,20 +193,15 @@ bool within(std::span<const double> lambdas, double limit) {
     return good;
 }
 
-void check_size(std::string_view name, std::size_t size, std::size_t expected) {
-    if (size != expected)
-        detail::throw_invalid(name, std::to_string(size) + " entries", std::to_string(expected) + " long");
-}
-
 void check(std::span<const double> lambdas, std::size_t nodes, std::span<const double> values) {
     if (nodes == 0) detail::throw_invalid("nodes", "0", "at least 1");
     if (lambdas.size() % nodes != 0)
         detail::throw_invalid("lambdas", std::to_string(lambdas.size()) + " entries",
                               "a multiple of nodes = " + std::to_string(nodes) + " long");
-    check_size("values", values.size(), lambdas.size() / nodes);
-    if (within(lambdas, kLimit)) return;
+    detail::check_size("values", values.size(), lambdas.size() / nodes);
+    if (within(lambdas, detail::kMostLambda)) return;
     for (std::size_t i = 0; i < lambdas.size(); ++i)
-        if (!(std::abs(lambdas[i]) <= kLimit))
+        if (!(std::abs(lambdas[i]) <= detail::kMostLambda))
             detail::throw_invalid("lambdas[" + std::to_string(i / nodes) + "][" + std::to_string(i % nodes) + "]",
                                   lambdas[i], "within [-170, 170]");
 }
@@ -218,7 +211,7 @@ void evaluate_batch(const NoiseSchedule& noise, std::span<const double> lambdas,
     const Evaluate function = tile_function(noise, proxy);
     const double q = proxy.p() - 1.0, limit = function ? fast_limit(q) : 0.0;
     if (function) evaluate_tiles(function, q, lambdas, nodes, values, gradients);
-    if (limit >= kLimit) return;
+    if (limit >= detail::kMostLambda) return;
     for (std::size_t row = 0; row < values.size(); ++row) {
         const auto row_lambdas = lambdas.subspan(row * nodes, nodes);
         if (function && within(row_lambdas, limit)) continue;
@@ -238,7 +231,7 @@ void mep_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std:
 void mep_gradient_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes,
                         const ErrorProxy& proxy, std::span<double> values, std::span<double> gradients) {
     check(lambdas, nodes, values);
-    check_size("gradients", gradients.size(), lambdas.size());
+    detail::check_size("gradients", gradients.size(), lambdas.size());
     evaluate_batch(noise, lambdas, nodes, proxy, values, gradients);
 }
 
