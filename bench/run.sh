@@ -21,4 +21,5 @@ EOF
 "$bin/hso_bench_memory" | tee bench/results/memory.txt
 "$python" bench/python/bench_compare.py --out bench/results/compare.json
 "$python" bench/python/bench_scaling.py --out bench/results/scaling.json
+"$python" bench/python/bench_handover.py --out bench/results/handover.json
 "$python" bench/python/plot_compare.py

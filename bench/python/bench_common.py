@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("hso", "numpy", "scipy", "pygmo", "nlopt")
+PACKAGES = ("hso", "numpy", "scipy", "pygmo", "nlopt", "torch", "diffusers")
 
 
 def hold_blas_to_one_thread() -> None:

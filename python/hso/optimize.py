@@ -14,6 +14,7 @@ from .checks import as_integer, as_number, as_range
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule import Schedule
+from .solvers import Solver, steps_within
 
 Terminal: TypeAlias = Literal["zero", "t_min", "skip"]
 Search: TypeAlias = Literal["exact", "bilevel", "paper"]
@@ -30,6 +31,7 @@ def optimize(
     nfe: int,
     *,
     terminal: Terminal = ...,
+    solver: Solver | None = ...,
     search: Search | None = ...,
     local: Local | None = ...,
     objective: Objective = ...,
@@ -50,6 +52,7 @@ def optimize(
     nfe: Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = ...,
+    solver: Solver | None = ...,
     search: Search | None = ...,
     local: Local | None = ...,
     objective: Objective = ...,
@@ -69,6 +72,7 @@ def optimize(
     nfe: int | Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = "zero",
+    solver: Solver | None = None,
     search: Search | None = None,
     local: Local | None = None,
     objective: Objective = "mep",
@@ -88,6 +92,9 @@ def optimize(
     Args:
         noise: The model's noise schedule.
         nfe: Network calls, 1..10000; a list of them gives a list of schedules.
+        solver: The solver that will run it. "heun" and "kdpm2" spend 2 steps - 1 calls: they get the most steps
+            that nfe calls allow (an even nfe leaves one unspent), and `Schedule.nfe` says what is spent. All
+            others spend one call a step, as None does.
         terminal: Where the last call's interval ends. "zero": nfe nodes are optimized, then the step
             to sigma 0 (the paper's DDIM setting). "t_min": nfe + 1 nodes are optimized and integration
             stops at the last, with that much noise left (the paper's UniPC setting). "skip": nodes as
@@ -123,7 +130,7 @@ def optimize(
     counts = [as_integer("nfe", n, least=1, most=MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
     found = _core.optimize(
         core_noise(noise),
-        counts,
+        [steps_within(n, solver) for n in counts],
         str(terminal),
         None if search is None else str(search),
         None if local is None else str(local),
@@ -139,5 +146,5 @@ def optimize(
         as_integer("threads", threads, least=0, most=1024),
     )
     name = search or ("exact" if objective == "mep" else "bilevel")
-    schedules = [Schedule._from_core(schedule, noise, name) for schedule in found]
+    schedules = [Schedule._from_core(schedule, noise, name, solver) for schedule in found]
     return schedules if many else schedules[0]

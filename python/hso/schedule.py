@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from .checks import as_number
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule_file import read_schedule, write_schedule
+from .solvers import Solver, network_calls
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,12 +42,13 @@ class Schedule:
     """A schedule of `nfe` network calls. Arrays are float64 copies and read-only.
 
     Attributes:
-        t: Shape (nfe+1,), strictly decreasing times; the last is 0 for terminals "zero" and "skip".
-        lambdas: Shape (nfe+1,), strictly increasing half log-SNR; the last is inf for "zero" and "skip".
-        sigmas: Shape (nfe+1,), strictly decreasing: VE sigma = sigma/alpha, for flow models sigma itself; the
+        t: Shape (steps+1,), strictly decreasing times; the last is 0 for terminals "zero" and "skip".
+        lambdas: Shape (steps+1,), strictly increasing half log-SNR; the last is inf for "zero" and "skip".
+        sigmas: Shape (steps+1,), strictly decreasing: VE sigma = sigma/alpha, for flow models sigma itself; the
             last is 0 for "zero" and "skip".
-        timesteps: Shape (nfe,), what the network is told, fractional.
-        nfe: Network calls.
+        timesteps: Shape (steps,), what the network is told at the nodes, fractional.
+        nfe: Network calls that `solver` spends: steps, or 2 steps - 1 for "heun" and "kdpm2".
+        solver: The solver that it was made for; None: any that calls the network once a step.
         terminal: "zero", "t_min" or "skip".
         family: The noise schedule's family: "vp", "flow", "ve" or "general".
         noise_fingerprint: The noise schedule's fingerprint.
@@ -85,6 +87,7 @@ class Schedule:
     elapsed: float
     status: str
     search: str
+    solver: Solver | None = None
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
@@ -95,14 +98,21 @@ class Schedule:
         self.__dict__.update(state)
         self.__post_init__()  # arrays come out of pickle and copy writable
 
+    @property
+    def steps(self) -> int:
+        """Steps of the solver, from each node to the next: what a pipeline takes as num_inference_steps."""
+        return len(self.timesteps)
+
     @classmethod
-    def _from_core(cls, found: _core.Schedule, noise: NoiseSchedule, search: str) -> Schedule:
+    def _from_core(
+        cls, found: _core.Schedule, noise: NoiseSchedule, search: str, solver: Solver | None = None
+    ) -> Schedule:
         return cls(
             t=found.t,
             lambdas=found.lambdas,
             sigmas=found.sigmas,
             timesteps=found.timesteps,
-            nfe=found.nfe,
+            nfe=network_calls(found.nfe, solver),
             terminal=found.terminal,
             family=noise.family,
             noise_fingerprint=noise.fingerprint,
@@ -118,6 +128,7 @@ class Schedule:
             elapsed=found.elapsed,
             status=found.status,
             search=search,
+            solver=solver,
         )
 
     @classmethod
@@ -133,8 +144,9 @@ class Schedule:
         gamma: float = 1e9,
         d_min: float | None = None,
         search: str = "given",
+        solver: Solver | None = None,
     ) -> Schedule:
-        """A schedule at given nodes `t`, strictly decreasing: shape (nfe,) for "zero", (nfe+1,) for "t_min" and "skip".
+        """A schedule at given nodes `t`, strictly decreasing: shape (steps,) for "zero", (steps+1,) for the others.
 
         Its mep, penalty and fitness are those of these nodes under the options.
         """
@@ -147,7 +159,7 @@ class Schedule:
             as_number("gamma", gamma),
             None if d_min is None else as_number("d_min", d_min),
         )
-        return cls._from_core(found, noise, search)
+        return cls._from_core(found, noise, search, solver)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the schedule as a small JSON file; an interrupted write leaves the old file."""
@@ -165,10 +177,13 @@ class Schedule:
 
     def _fault(self) -> str | None:
         """What is wrong with values that came from outside."""
-        nodes = self.nfe + 1
         sizes = {name: getattr(self, name).size for name in _ARRAYS}
-        if self.nfe < 1 or sizes != dict.fromkeys(_ARRAYS[:3], nodes) | {"timesteps": self.nfe}:
-            return f"sizes {sizes} do not fit nfe = {self.nfe}"
+        if self.steps < 1 or sizes != dict.fromkeys(_ARRAYS[:3], self.steps + 1) | {"timesteps": self.steps}:
+            return f"its sizes {sizes} do not fit each other"
+        if self.solver is not None and self.solver not in get_args(Solver):
+            return f"solver must be None or one of {get_args(Solver)}, got {self.solver!r}"
+        if self.nfe != network_calls(self.steps, self.solver):
+            return f"nfe = {self.nfe} does not fit {self.steps} steps of solver {self.solver!r}"
         if self.terminal not in ("zero", "t_min", "skip"):
             return f"terminal must be 'zero', 't_min' or 'skip', got {self.terminal!r}"
         if self.family not in ("vp", "flow", "ve", "general"):
@@ -208,7 +223,8 @@ class Schedule:
         steps = np.array2string(
             self.timesteps, precision=1, suppress_small=True, separator=", ", max_line_width=10**6, threshold=12
         )
+        solver = "" if self.solver is None else f"solver={self.solver!r}, "
         return (
-            f"Schedule(nfe={self.nfe}, terminal={self.terminal!r}, timesteps={steps}, "
+            f"Schedule(nfe={self.nfe}, {solver}terminal={self.terminal!r}, timesteps={steps}, "
             f"fitness={self.fitness:.6g}, status={self.status!r}, search={self.search!r})"
         )

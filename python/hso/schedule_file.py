@@ -54,6 +54,10 @@ def _numbers(value: Any) -> list[float]:
     return [_number(item) for item in value]
 
 
+def _optional_text(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
 def _psi(value: Any) -> tuple[float | None, float, float]:
     if not isinstance(value, list) or len(value) != 3:
         raise TypeError("a list of rho, t_min and t_max")
@@ -81,8 +85,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "elapsed": _number,
     "status": _text,
     "search": _text,
+    "solver": _optional_text,
 }
 """What a document holds beside "format"."""
+_LATER = {"solver": None}
+"""What the first documents lacked, and what they meant."""
 
 
 def write_schedule(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
@@ -117,6 +124,7 @@ def read_schedule(path: str | os.PathLike[str]) -> dict[str, Any]:
     found = document.get("format") if isinstance(document, dict) else None
     if found != FORMAT:
         raise ValueError(f"{shown} must have the format {FORMAT!r}, got {found!r}")
+    document = _LATER | document
     missing = [name for name in _READERS if name not in document]
     if missing:
         raise ValueError(f"{shown} is damaged: it lacks {', '.join(missing)}")

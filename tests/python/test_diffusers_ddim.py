@@ -170,7 +170,7 @@ def test_inside_a_real_ddim_pipeline() -> None:
     )
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(3)).double().numpy()
     want = np.clip(expected("dpm1", schedule, gaussian(), noise) / 2.0 + 0.5, 0.0, 1.0)
-    np.testing.assert_allclose(result.images.numpy(), want, rtol=0.0, atol=TOLERANCE)
+    np.testing.assert_allclose(np.asarray(result.images), want, rtol=0.0, atol=TOLERANCE)
     hso.diffusers.restore(pipe)
     assert pipe.scheduler is stock
     assert dict(pipe.config) == configuration

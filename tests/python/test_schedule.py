@@ -38,7 +38,7 @@ DAMAGE = {
     "no JSON": (lambda _: "{", "no schedule file"),
     "another format": (lambda d: json.dumps({**d, "format": "hso-schedule/9"}), "hso-schedule/1.*hso-schedule/9"),
     "missing": (lambda d: json.dumps({k: v for k, v in d.items() if k != "sigmas"}), "lacks sigmas"),
-    "short": (lambda d: json.dumps({**d, "sigmas": d["sigmas"][1:]}), "do not fit nfe"),
+    "short": (lambda d: json.dumps({**d, "sigmas": d["sigmas"][1:]}), "do not fit each other"),
     "unordered": (lambda d: json.dumps({**d, "t": d["t"][::-1]}), "monotone"),
 }
 

@@ -14,8 +14,19 @@ the schedule are what ``step`` and the network really get, whatever the pipeline
 Importing this module needs neither torch nor diffusers; calling its functions does.
 """
 
-from ._apply import apply, restore
+from ._apply import apply, realised, restore
 from ._noise import noise_schedule
+from ._registry import supported
+from ._rounding import round_timesteps
 from ._stand_in import HsoWarning, equivalent
 
-__all__ = ["HsoWarning", "apply", "equivalent", "noise_schedule", "restore"]
+__all__ = [
+    "HsoWarning",
+    "apply",
+    "equivalent",
+    "noise_schedule",
+    "realised",
+    "restore",
+    "round_timesteps",
+    "supported",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,10 @@ from ._target import setting
 # Multistep solvers divide differences of network outputs by differences of lambda. Measured with
 # UniPC on an exact denoiser: gaps of 1e-4 already double the result, 1e-2 does not show.
 MIN_LAMBDA_GAP = 1e-2
+
+# Noise-predicting solvers carry x/alpha, where alpha is next to nothing at a flow model's start: in
+# float32 the sample is then off by some 1e-7/alpha (0.1 measured with DEIS at alpha = 1e-6).
+MIN_ALPHA = 1e-3
 
 # Relative error that float32 leaves in 1 - alphas_cumprod is this over 1 - alphas_cumprod.
 FLOAT32_ROUNDING = 2.0**-23
@@ -58,6 +63,18 @@ def check_lambda_gaps(scheduler: Any, handover: Handover) -> None:
             f"schedule.lambdas: entries {i} and {i + 1} are {gaps[i]:.3g} apart, a multistep "
             f"{type(scheduler).__name__} needs {MIN_LAMBDA_GAP} (its error grows with 1/gap): use "
             "fewer network calls, a larger d_min, or solver_order=1"
+        )
+
+
+def check_signal(scheduler: Any, handover: Handover, what: str) -> None:
+    """Raise ValueError where a noise-predicting solver would start with too little signal."""
+    sigma = float(handover.sigmas[0])
+    alpha = 1.0 - sigma if handover.family == "flow" else 1.0 / math.hypot(1.0, sigma)
+    if alpha < MIN_ALPHA:
+        raise ValueError(
+            f"schedule.sigmas starts at {sigma:.6g}, where alpha is {alpha:.2g}: {what} of {type(scheduler).__name__} "
+            f"divides by it and needs {MIN_ALPHA} in float32: optimize with a smaller t_max, or use UniPC or "
+            "DPM-Solver++"
         )
 
 

@@ -17,7 +17,7 @@ FAMILIES = ("vp", "flow", "ve", "general")
 
 @dataclass(frozen=True)
 class Handover:
-    """The numbers of one schedule of N network calls, in the sampler's units.
+    """The numbers of one schedule of N steps, in the sampler's units.
 
     Attributes:
         sigmas: N+1 strictly decreasing noise levels: sigma/alpha for "vp", "ve" and "general",
@@ -35,8 +35,8 @@ class Handover:
     family: str
 
     @property
-    def nfe(self) -> int:
-        """The number of network calls, N."""
+    def steps(self) -> int:
+        """The number of steps, N: from each node to the next."""
         return len(self.timesteps)
 
     @property
@@ -72,7 +72,7 @@ def read(schedule: Schedule) -> Handover:
     except AttributeError as error:
         raise TypeError(f"schedule must be an hso.Schedule, got {type(schedule).__name__} ({error})") from None
     _check_words(handover)
-    _check_lengths(handover, schedule.nfe)
+    _check_lengths(handover)
     for name in ("sigmas", "timesteps", "t"):
         _check_finite(name, getattr(handover, name))
     _check_terminal(handover)
@@ -100,13 +100,14 @@ def _check_words(handover: Handover) -> None:
         raise ValueError(f"schedule.family must be one of {FAMILIES}, got {handover.family!r}")
 
 
-def _check_lengths(handover: Handover, nfe: int) -> None:
-    if nfe < 1:
-        raise ValueError(f"schedule.nfe must be at least 1, got {nfe}")
-    for name, wanted in (("timesteps", nfe), ("sigmas", nfe + 1), ("t", nfe + 1)):
+def _check_lengths(handover: Handover) -> None:
+    steps = handover.timesteps.size
+    if handover.timesteps.shape != (steps,) or steps < 1:
+        raise ValueError(f"schedule.timesteps must be a vector of 1 or more, got shape {handover.timesteps.shape}")
+    for name in ("sigmas", "t"):
         shape = getattr(handover, name).shape
-        if shape != (wanted,):
-            raise ValueError(f"schedule.{name} must have {wanted} entries for nfe={nfe}, got shape {shape}")
+        if shape != (steps + 1,):
+            raise ValueError(f"schedule.{name} must have {steps + 1} entries for {steps} timesteps, got shape {shape}")
 
 
 def _check_finite(name: str, values: NDArray[np.float64]) -> None:

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
-import numpy as np
-
 from ._handover import Handover
 
 if TYPE_CHECKING:
@@ -26,8 +24,8 @@ STATE = "_hso"
 class Installer(Protocol):
     """The part of a strategy that a scheduled scheduler calls."""
 
-    def reset_arguments(self, scheduler: Any, mu: float | None) -> dict[str, Any]:
-        """Return what the class's own ``set_timesteps`` needs beyond the number of steps."""
+    def reset(self, scheduler: Any, device: Any, mu: float | None) -> None:
+        """Clear the solver's state."""
         ...
 
     def install(self, scheduler: Any, handover: Handover, device: Any) -> None:
@@ -40,7 +38,7 @@ class Applied:
     """What a scheduled scheduler remembers.
 
     Attributes:
-        schedule: the schedule that was applied.
+        schedule: the schedule that runs: the one that was applied, or what rounding made of it.
         handover: the numbers that are installed.
         strategy: how they are installed.
         original: the object's ``__dict__`` from before.
@@ -76,20 +74,28 @@ class Scheduled:
         timesteps: Sequence[float] | None = None,
         sigmas: Sequence[float] | None = None,
         mu: float | None = None,
+        num_train_timesteps: int | None = None,
+        original_inference_steps: int | None = None,
+        strength: float = 1.0,
     ) -> None:
         """Reset the solver and install the schedule on ``device``.
 
-        Pipelines ask for steps, timesteps or sigmas of their own: only how many is looked at, their
-        values and ``mu`` are overruled by the schedule, whose noise levels are final.
+        Pipelines ask for steps, timesteps or sigmas of their own: only how many is looked at. Their
+        values and ``mu``, ``num_train_timesteps`` (Heun, KDPM2) and ``original_inference_steps``
+        (LCM, TCD) are overruled by the schedule, whose noise levels are final.
 
-        Raises ValueError if another number of steps is asked for than the schedule has.
+        Raises ValueError if another number of steps is asked for than the schedule has, or, by the
+        image-to-image pipelines of LCM, a ``strength`` below 1: all steps in less noise.
         """
         state: Applied = vars(self)[STATE]
-        nfe = state.handover.nfe
-        _check_request(nfe, num_inference_steps, timesteps, sigmas)
-        # Degenerate default grids (one step to a shift_terminal) divide by zero; they are dropped.
-        with np.errstate(divide="ignore", invalid="ignore"):
-            self._hso_base.set_timesteps(self, nfe, device=device, **state.strategy.reset_arguments(self, mu))
+        steps = state.handover.steps
+        _check_request(steps, num_inference_steps, timesteps, sigmas)
+        if strength != 1.0:
+            raise ValueError(
+                f"strength must be 1, got {strength!r}: it would squeeze all {steps} steps below that much noise. "
+                "Optimize for it with a smaller t_max"
+            )
+        state.strategy.reset(self, device, mu)
         state.strategy.install(self, state.handover, device)
 
     def to_json_string(self) -> str:
@@ -142,19 +148,19 @@ def become(scheduler: Any, other: Any) -> None:
 
 
 def _check_request(
-    nfe: int,
+    steps: int,
     num_inference_steps: int | None,
     timesteps: Sequence[float] | None,
     sigmas: Sequence[float] | None,
 ) -> None:
     # Euler's sigmas include the terminal, those of flow schedulers do not.
     for name, asked, accepted in (
-        ("num_inference_steps", num_inference_steps, (nfe,)),
-        ("len(timesteps)", None if timesteps is None else len(timesteps), (nfe,)),
-        ("len(sigmas)", None if sigmas is None else len(sigmas), (nfe, nfe + 1)),
+        ("num_inference_steps", num_inference_steps, (steps,)),
+        ("len(timesteps)", None if timesteps is None else len(timesteps), (steps,)),
+        ("len(sigmas)", None if sigmas is None else len(sigmas), (steps, steps + 1)),
     ):
         if asked is not None and asked not in accepted:
             raise ValueError(
-                f"{name}={asked}, but the scheduler holds a schedule of {nfe} network calls: ask "
-                f"for {nfe} steps, apply another schedule, or call hso.diffusers.restore() first"
+                f"{name}={asked}, but the scheduler holds a schedule of {steps} steps: ask "
+                f"for {steps}, apply another schedule, or call hso.diffusers.restore() first"
             )

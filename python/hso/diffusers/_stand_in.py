@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 from typing import Any
 
 import numpy as np
 
 from ._libraries import load
+from ._one_call import DPMSolver
 from ._scheduled import Scheduled
-from ._solvers import DPMSolverMultistep
 from ._target import class_names, scheduler_of, setting
+
+FIXED_STEP = ("DDIMScheduler", "DDIMParallelScheduler", "CogVideoXDDIMScheduler")
+# What the classes that can step through it put for an exact zero at the end of the table.
+ZERO_SNR = 2.0**-24
 
 
 class HsoWarning(UserWarning):
@@ -52,7 +58,7 @@ class ScheduledDDIM(Scheduled):
         )
 
 
-class DDIMStandIn(DPMSolverMultistep):
+class DDIMStandIn(DPMSolver):
     """The strategy of the scheduler that replaces a DDIMScheduler."""
 
     mixin = ScheduledDDIM
@@ -61,11 +67,11 @@ class DDIMStandIn(DPMSolverMultistep):
 def equivalent(scheduler_or_pipe: object) -> Any:
     """Return a new scheduler that does the same and can run any schedule; change nothing.
 
-    ``DDIMScheduler`` computes its previous timestep as t - 1000 // N, whatever its timesteps are,
-    so only its own uniform grid works. DPMSolverMultistepScheduler with solver_order=1 and
-    algorithm_type="dpmsolver++" is the same update (Lu et al. 2022, DPM-Solver++, section 4.1)
-    and takes its nodes from a list. ``clip_sample`` and the end of the grid are not carried over:
-    see ``apply``.
+    ``DDIMScheduler``, ``DDIMParallelScheduler`` and ``CogVideoXDDIMScheduler`` compute their previous
+    timestep as t - 1000 // N, whatever their timesteps are, so only their own uniform grid works.
+    DPMSolverMultistepScheduler with solver_order=1 and algorithm_type="dpmsolver++" is the same
+    update (Lu et al. 2022, DPM-Solver++, section 4.1) and takes its nodes from a list.
+    ``clip_sample`` and the end of the grid are not carried over: see ``apply``.
 
     Raises:
         ValueError: the class has no exact equivalent, or the noise table that
@@ -73,18 +79,41 @@ def equivalent(scheduler_or_pipe: object) -> Any:
         TypeError: ``scheduler_or_pipe`` is neither a scheduler nor a pipeline.
     """
     scheduler = scheduler_of(scheduler_or_pipe)
-    if "DDIMScheduler" not in class_names(scheduler):
+    names = class_names(scheduler)
+    if not any(name in names for name in FIXED_STEP):
         raise ValueError(
-            f"scheduler_or_pipe: {type(scheduler).__name__} has no exact equivalent, only DDIMScheduler has"
+            f"scheduler_or_pipe: {type(scheduler).__name__} has no exact equivalent, only {', '.join(FIXED_STEP)} have"
         )
-    replacement = load("diffusers").DPMSolverMultistepScheduler.from_config(
-        dict(scheduler.config),
-        solver_order=1,
-        algorithm_type="dpmsolver++",
-        final_sigmas_type="zero",
+    replacement = _dpm_solver_1(
+        dict(scheduler.config) | (_own_table(scheduler) if "CogVideoXDDIMScheduler" in names else {})
     )
     _check_same_table(scheduler, replacement)
     return replacement
+
+
+def _dpm_solver_1(config: dict[str, Any]) -> Any:
+    """Return what ``from_config`` gives, in a third of the time: it looks at the signatures of all schedulers."""
+    cls = load("diffusers").DPMSolverMultistepScheduler
+    known = _parameters(cls)
+    settings = {key: value for key, value in config.items() if key in known}
+    settings |= {"solver_order": 1, "algorithm_type": "dpmsolver++", "final_sigmas_type": "zero"}
+    scheduler = cls(**settings)
+    # Kept for the way back: DDIMScheduler.from_config(scheduler.config).
+    scheduler.register_to_config(**{k: v for k, v in config.items() if k not in known and not k.startswith("_")})
+    return scheduler
+
+
+@functools.cache
+def _parameters(cls: Any) -> frozenset[str]:
+    return frozenset(inspect.signature(cls.__init__).parameters)
+
+
+def _own_table(scheduler: Any) -> dict[str, Any]:
+    """Return the settings that give CogVideoX's table (a shifted SNR) to a class without that shift."""
+    table = np.asarray(scheduler.alphas_cumprod, dtype=np.float64)
+    table = np.where(table == 0.0, ZERO_SNR, table)
+    betas = 1.0 - table / np.append(1.0, table[:-1])
+    return {"trained_betas": betas.tolist(), "rescale_betas_zero_snr": False}
 
 
 def replacement_notes(scheduler: Any) -> str:
@@ -107,8 +136,7 @@ def replacement_notes(scheduler: Any) -> str:
 def _check_same_table(scheduler: Any, replacement: Any) -> None:
     ours = np.asarray(scheduler.alphas_cumprod.detach().cpu().numpy(), dtype=np.float64)
     built = np.asarray(replacement.alphas_cumprod.numpy(), dtype=np.float64)
-    # DDIM keeps an exact zero terminal signal where the others put 2**-24.
-    ours = np.where(ours == 0.0, 2.0**-24, ours)
+    ours = np.where(ours == 0.0, ZERO_SNR, ours)
     if ours.shape != built.shape or not np.allclose(ours, built, rtol=1e-4, atol=0.0):
         raise ValueError(
             "scheduler_or_pipe: alphas_cumprod is not what the configuration gives, so no "
