@@ -16,6 +16,7 @@ except ImportError as error:  # pragma: no cover - only without the compiled ext
     error.msg += ". Is the extension built? Install the package: pip install ."
     raise
 
+from . import presets
 from .noise_schedule import NoiseSchedule
 from .objective import (
     ErrorProxy,
@@ -51,6 +52,7 @@ __all__ = [
     "mep_gradient",
     "mep_hessian",
     "optimize",
+    "presets",
     "schedules",
     "spf",
 ]

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from . import _core
 from ._arrays import Array, as_table, mapped
 from .checks import as_number
-from .presets import preset_parameters
+from .presets import get as get_preset
 
 
 class NoiseSchedule:
@@ -96,11 +96,25 @@ class NoiseSchedule:
         )
 
     @classmethod
-    def preset(cls, name: str, *, shift: float | None = None) -> NoiseSchedule:
-        """The noise schedule of a known model, such as "sd21"; `shift` overrides a flow model's own."""
-        factory, parameters = preset_parameters(name, shift)
+    def preset(
+        cls,
+        name: str,
+        *,
+        shift: float | None = None,
+        width: int | None = None,
+        height: int | None = None,
+        num_frames: int | None = None,
+    ) -> NoiseSchedule:
+        """The noise schedule of a known model, such as "sd21"; see `hso.presets`.
+
+        The shift of some flow models (flux-dev, qwen-image, ltx) depends on the size, in pixels and frames: what is
+        left out is the model card's. `shift` overrides a flow model's own.
+        """
+        factory, arguments = get_preset(name).noise_arguments(
+            shift=shift, width=width, height=height, num_frames=num_frames
+        )
         make: Callable[..., NoiseSchedule] = getattr(cls, factory)
-        return make(**parameters)
+        return make(**arguments)
 
     @overload
     def lam(self, t: float) -> float: ...

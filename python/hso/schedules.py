@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from ._arrays import Array
-from .checks import as_integer
+from .checks import as_integer, as_number, as_positive, one_of
 from .noise_schedule import NoiseSchedule
 from .objective import d_min
 from .optimize import optimize
@@ -28,17 +28,27 @@ _AYS: dict[str, tuple[float, ...]] = {
 
 
 def _nodes(nfe: int, terminal: str) -> int:
-    if terminal not in ("zero", "t_min"):
-        raise ValueError(f"terminal must be one of 'zero', 't_min', got {terminal!r}")
+    one_of("terminal", terminal, ("zero", "t_min"))
     return as_integer("nfe", nfe, least=1, most=10000) + (terminal == "t_min")
 
 
 def _ends(noise: NoiseSchedule, t_min: float | None, t_max: float | None) -> tuple[float, float]:
     low, high = noise.t_range
-    start, end = high if t_max is None else min(t_max, high), low if t_min is None else t_min
+    end = low if t_min is None else _within(noise, "t_min", t_min)
+    start = high if t_max is None else _within(noise, "t_max", t_max)
     if not end < start:
         raise ValueError(f"t_min must be below t_max = {start}, got {end}")
     return end, start
+
+
+def _within(noise: NoiseSchedule, name: str, value: float) -> float:
+    low, high = noise.t_range
+    t = as_number(name, value)
+    try:
+        noise.lam(t)  # takes 1 where a flow or cosine schedule ends just below
+    except ValueError:
+        raise ValueError(f"{name} must be within the noise schedule's range {low}..{high}, got {t}") from None
+    return min(t, high)
 
 
 def _at_lambdas(noise: NoiseSchedule, lam: Array, terminal: Terminal, name: str) -> Schedule:
@@ -59,19 +69,21 @@ def uniform_t(
 
     With terminal "zero", `spacing` says how N nodes are laid on the range, as in diffusers: "trailing" t_max (1 - i/N),
     "linspace" both ends included, "leading" t_max (1 - (i+1)/N) + 1/n: the first call is not at the most noise. With
-    terminal "t_min" both ends are included and `spacing` is not used.
+    terminal "t_min" both ends are included and `spacing` is not used. "trailing" and "leading" take no `t_min`: where
+    they end follows from N.
     """
     count = _nodes(nfe, terminal)
+    one_of("spacing", spacing, ("trailing", "linspace", "leading"))
+    if t_min is not None and terminal == "zero" and spacing != "linspace":
+        raise ValueError(f"t_min must be left out with terminal 'zero' and spacing {spacing!r}, got {t_min!r}")
     end, start = _ends(noise, t_min, t_max)
     steps = np.arange(count)
     if terminal == "t_min" or spacing == "linspace":
         t = start + (end - start) * steps / max(count - 1, 1)
     elif spacing == "trailing":
         t = start * (1.0 - steps / count)
-    elif spacing == "leading":
-        t = start * (1.0 - (steps + 1) / count) + 1.0 / noise.num_train_timesteps
     else:
-        raise ValueError(f"spacing must be one of 'trailing', 'linspace', 'leading', got {spacing!r}")
+        t = start * (1.0 - (steps + 1) / count) + 1.0 / noise.num_train_timesteps
     t = np.array([noise.shifted(value) for value in t])
     return Schedule.from_nodes(noise, np.clip(t, *noise.t_range), terminal=terminal, search=f"uniform_t ({spacing})")
 
@@ -103,7 +115,7 @@ def karras(
     """Karras et al. 2022 (eq. 5): VE sigmas linear in sigma^(1/rho), both ends included; rho > 0."""
     count = _nodes(nfe, terminal)
     end, start = _ends(noise, t_min, t_max)
-    if not rho > 0.0:
+    if not as_number("rho", rho) > 0.0:
         raise ValueError(f"rho must be positive, got {rho}")
     high, low = (float(np.exp(-noise.lam(t) / rho)) for t in (start, end))
     lam = -rho * np.log(np.linspace(high, low, count))
@@ -126,7 +138,7 @@ def beta(
     count = _nodes(nfe, terminal)
     end, start = _ends(noise, t_min, t_max)
     high, low = (float(np.exp(-noise.lam(t))) for t in (start, end))
-    share = distribution.ppf(1.0 - np.linspace(0.0, 1.0, count), a, b)
+    share = distribution.ppf(1.0 - np.linspace(0.0, 1.0, count), as_positive("a", a), as_positive("b", b))
     return _at_lambdas(noise, -np.log(low + share * (high - low)), terminal, "beta")
 
 
@@ -141,8 +153,7 @@ def ays(
 
     With terminal "zero" the last of nfe + 1 interpolated nodes is replaced by sigma 0, as users of the tables do.
     """
-    if model not in _AYS:
-        raise ValueError(f"model must be one of {', '.join(_AYS)}, got {model!r}")
+    one_of("model", model, _AYS)
     count = _nodes(nfe, terminal)
     table = -np.log(np.array(_AYS[model]))
     places = np.linspace(0.0, table.size - 1.0, (count if terminal == "t_min" else count + 1))
