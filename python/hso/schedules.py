@@ -142,6 +142,57 @@ def beta(
     return _at_lambdas(noise, -np.log(low + share * (high - low)), terminal, "beta")
 
 
+def kl_optimal(
+    noise: NoiseSchedule,
+    nfe: int,
+    *,
+    terminal: Terminal = "zero",
+    data_std: float = 1.0,
+    t_min: float | None = None,
+    t_max: float | None = None,
+) -> Schedule:
+    """The tan law: arctan(sigma / data_std) uniform in VE sigma, both ends included.
+
+    For data from N(0, data_std^2 I) it minimizes the Kullback-Leibler divergence of Euler's method (Sabour et al. 2024,
+    Theorem 3.1); samplers know it as "kl_optimal".
+    """
+    count = _nodes(nfe, terminal)
+    end, start = _ends(noise, t_min, t_max)
+    scale = as_positive("data_std", data_std)
+    high, low = (float(np.arctan(np.exp(-noise.lam(t)) / scale)) for t in (start, end))
+    return _at_lambdas(noise, -np.log(scale * np.tan(np.linspace(high, low, count))), terminal, "kl_optimal")
+
+
+def linear_quadratic(
+    noise: NoiseSchedule,
+    nfe: int,
+    *,
+    terminal: Terminal = "zero",
+    threshold: float = 0.025,
+    t_min: float | None = None,
+    t_max: float | None = None,
+) -> Schedule:
+    """Half of the steps linear over the first `threshold` of the noise, the others quadratic to the end (Mochi).
+
+    Noise is s for a flow model and VE sigma for the others, from its value at t_max down to that at t_min; with
+    terminal "zero" to 0. The two halves join with the same slope. 0 < threshold < 1.
+    """
+    count = _nodes(nfe, terminal)
+    end, start = _ends(noise, t_min, t_max)
+    if not 0.0 < as_number("threshold", threshold) < 1.0:
+        raise ValueError(f"threshold must be above 0 and below 1, got {threshold}")
+    linear = max(nfe // 2, 1)
+    later = np.maximum(np.arange(count) - linear, 0)
+    slope = threshold / linear
+    bend = (1.0 - threshold - slope * (nfe - linear)) / max(nfe - linear, 1) ** 2
+    done = slope * np.arange(count) + bend * later**2
+    flow = noise.family == "flow"
+    high, low = ((t if flow else float(np.exp(-noise.lam(t)))) for t in (start, end))
+    level = high - done * (high - (low if terminal == "t_min" else 0.0))
+    lam = np.log1p(-level) - np.log(level) if flow else -np.log(level)
+    return _at_lambdas(noise, lam, terminal, "linear_quadratic")
+
+
 def ays(
     noise: NoiseSchedule,
     nfe: int,

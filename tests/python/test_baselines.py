@@ -8,7 +8,7 @@ from tables import SD
 
 FLOW = hso.NoiseSchedule.flow(shift=3.0)
 SHORT = hso.NoiseSchedule.from_table(np.linspace(0.1, 0.9, 9), *(f(np.linspace(0.1, 0.9, 9)) for f in (np.cos, np.sin)))
-WITH_ENDS = ["uniform_lambda", "karras", "beta", "dm_nonuni"]
+WITH_ENDS = ["uniform_lambda", "karras", "beta", "kl_optimal", "linear_quadratic", "dm_nonuni"]
 
 
 @pytest.mark.parametrize("name", [*WITH_ENDS, "uniform_t"])

@@ -81,7 +81,16 @@ def test_plot(schedule):
     matplotlib.pyplot.close("all")
 
 
-BASELINES = ["uniform_t", "uniform_lambda", "karras", "beta", "ays", "dm_nonuni"]
+BASELINES = [
+    "uniform_t",
+    "uniform_lambda",
+    "karras",
+    "beta",
+    "kl_optimal",
+    "linear_quadratic",
+    "ays",
+    "dm_nonuni",
+]
 NOISES = {"sd": SD, "flow": hso.NoiseSchedule.flow(shift=3.0), "edm": hso.NoiseSchedule.edm()}
 
 
@@ -110,8 +119,27 @@ def test_formulas_of_the_baselines():
     np.testing.assert_allclose(np.diff(hso.schedules.uniform_lambda(SD, 6, terminal="t_min").lambdas, 2), 0, atol=1e-12)
     sigmas = hso.schedules.karras(SD, 6, terminal="t_min").sigmas
     np.testing.assert_allclose(np.diff(sigmas ** (1 / 7), 2), 0, atol=1e-12)
+    for c in (1.0, 0.5):
+        angles = np.arctan(hso.schedules.kl_optimal(SD, 6, terminal="t_min", data_std=c).sigmas / c)
+        np.testing.assert_allclose(np.diff(angles, 2), 0, atol=1e-12)
     ays = hso.schedules.ays(SD, 10, terminal="t_min").sigmas
     np.testing.assert_allclose(ays[1:-1], [6.475, 3.861, 2.697, 1.886, 1.396, 0.963, 0.652, 0.399, 0.152], rtol=1e-12)
+
+
+def test_linear_quadratic_is_mochis():
+    """Its sigmas for 8 steps with a threshold of 0.025, from the formula as Mochi's authors write it."""
+    steps, linear = 8, 4
+    gap = linear - 0.025 * steps
+    square, line = gap / (linear * 4**2), 0.025 / linear - 2 * gap / 4**2
+    done = [i * 0.025 / linear for i in range(linear)]
+    done += [square * i**2 + line * i + square * linear**2 for i in range(linear, steps)]
+    flow = hso.NoiseSchedule.flow()
+    s = hso.schedules.linear_quadratic(flow, steps)
+    np.testing.assert_allclose(s.sigmas, [*(1.0 - np.array(done)), 0.0], rtol=2e-6)
+    to_t_min = hso.schedules.linear_quadratic(flow, steps, terminal="t_min", t_min=0.1)
+    np.testing.assert_allclose(to_t_min.sigmas, 0.1 + 0.9 * s.sigmas, rtol=2e-6)
+    ve = hso.schedules.linear_quadratic(SD, steps).sigmas
+    np.testing.assert_allclose(ve / ve[0], s.sigmas, rtol=2e-6)
 
 
 def test_dm_nonuni_is_at_least_as_good_as_scipys():
@@ -132,6 +160,8 @@ def test_baselines_refuse_bad_input():
         (lambda: hso.schedules.uniform_t(SD, 4, spacing="log"), "spacing must be one of.*'log'"),
         (lambda: hso.schedules.karras(SD, 4, rho=0.0), "rho must be positive.*0"),
         (lambda: hso.schedules.karras(SD, 4, t_min=0.5, t_max=0.4), "t_min must be below.*0.5"),
+        (lambda: hso.schedules.kl_optimal(SD, 4, data_std=0.0), "data_std must be a positive"),
+        (lambda: hso.schedules.linear_quadratic(SD, 4, threshold=1.0), "threshold must be above 0 and below 1, got 1"),
         (lambda: hso.schedules.ays(SD, 4, model="flux"), "model must be one of.*'flux'"),
     ):
         with pytest.raises(ValueError, match=message):
