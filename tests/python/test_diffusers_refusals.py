@@ -185,6 +185,11 @@ REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
         lambda s: schedule_on(hso.diffusers.noise_schedule(s), np.linspace(0.9, 0.1, 6), "zero"),
         "solver_order=3 does not exist",
     ),
+    "SDE of order 3, noise-predicting": (
+        lambda: build("dpm2", solver_order=3, algorithm_type="sde-dpmsolver", final_sigmas_type="sigma_min"),
+        to_t_min,
+        "solver_order=3 does not exist for algorithm_type='sde-dpmsolver'",
+    ),
     "t_min on DDPM": (lambda: diffusers.DDPMScheduler(**SD), to_t_min, "DDPMScheduler goes to sigma 0"),
     "t_min on LCM": (lambda: diffusers.LCMScheduler(**SD), to_t_min, "LCMScheduler returns the network's x0"),
     "t_min on TCD": (lambda: diffusers.TCDScheduler(**SD), to_t_min, "TCDScheduler always ends at timestep 0"),

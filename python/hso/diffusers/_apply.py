@@ -59,7 +59,7 @@ def apply(
             sigmas and the scheduler's own at the same timesteps; positive.
         timestep_dtype: what the network sees its timesteps in, "float32", "float16" or "bfloat16":
             nodes that coincide there are refused. By default float32, and for pipelines that cast
-            their timesteps to the latents' type (Flux, Qwen-Image and others) that type.
+            their timesteps to the latents' type (Flux, Qwen-Image and others) that type, as it is now.
 
     Returns:
         The scheduler or pipeline that runs the schedule: the argument itself, except for a bare

@@ -140,15 +140,7 @@ class EDMDPMSolver(DPMSolver):
     """EDMDPMSolverMultistepScheduler: DPM-Solver++ in the variables of Karras et al. 2022."""
 
     mixin = ScheduledVE
-
-    def check(self, scheduler: Any, handover: Handover) -> None:
-        """Refuse the combination that the class has no formula for."""
-        super().check(scheduler, handover)
-        if self.order(scheduler) == 3 and setting(scheduler, "algorithm_type") == "sde-dpmsolver++":
-            raise ValueError(
-                "scheduler.config.solver_order=3 does not exist for algorithm_type='sde-dpmsolver++' "
-                "in EDMDPMSolverMultistepScheduler: use solver_order=2"
-            )
+    without_order_3 = ("sde-dpmsolver++",)
 
 
 def refuse_zero(scheduler: Any, handover: Handover) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from ._checks import check_signal
 from ._handover import Handover
@@ -43,18 +43,25 @@ class FlowMatchEuler(Strategy):
 class DPMSolver(Strategy):
     """DPMSolverMultistepScheduler: DPM-Solver(++) of Lu et al. 2022, orders 1 to 3.
 
-    diffusers' order 3 converges with order 2 only: it lacks a factor 2 in its second difference.
+    diffusers' order 3 converges with order 2 only (it lacks a factor 2 in its second difference), that
+    of "sde-dpmsolver++" with order 1 (a sign).
     """
 
     uses_lambda = True
+    without_order_3: ClassVar[tuple[str, ...]] = ("sde-dpmsolver",)
 
     def order(self, scheduler: Any) -> int:
         """Return ``solver_order``."""
         return int(setting(scheduler, "solver_order", 2))
 
     def check(self, scheduler: Any, handover: Handover) -> None:
-        """Refuse sigma 0, and next to no signal, for the noise-predicting variants."""
+        """Refuse sigma 0 and next to no signal for the noise-predicting variants, and a formula that is missing."""
         algorithm = setting(scheduler, "algorithm_type")
+        if algorithm in self.without_order_3 and self.order(scheduler) == 3:
+            raise ValueError(
+                f"scheduler.config.solver_order=3 does not exist for algorithm_type={algorithm!r} in "
+                f"{type(scheduler).__name__}: use solver_order=2"
+            )
         if algorithm not in ("dpmsolver", "sde-dpmsolver"):
             return
         if handover.ends_at_zero:

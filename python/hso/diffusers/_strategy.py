@@ -70,9 +70,11 @@ class Strategy:
 
     def configure(self, scheduler: Any, handover: Handover) -> None:
         """Set the configuration values that ``step`` reads to what the schedule is."""
+        changes = {}
         if "final_sigmas_type" in scheduler.config:
-            kind = "zero" if handover.ends_at_zero else "sigma_min"
-            scheduler.register_to_config(final_sigmas_type=kind)
+            changes["final_sigmas_type"] = "zero" if handover.ends_at_zero else "sigma_min"
+        # Also without changes: it makes a new configuration, into which the classes then write exp(mu).
+        scheduler.register_to_config(**changes)
 
     def reset(self, scheduler: Any, device: Any, mu: float | None) -> None:
         """Clear the solver's state through the class's own ``set_timesteps``.
