@@ -130,12 +130,12 @@ class Network:
         return torch.from_numpy(output).to(device=x.device, dtype=x.dtype)
 
 
-def denoise(scheduler: Any, network: Network, noise: torch.Tensor) -> torch.Tensor:
-    """The loop of diffusers' pipelines, over whatever the scheduler holds."""
+def denoise(scheduler: Any, network: Network, noise: torch.Tensor, **options: Any) -> torch.Tensor:
+    """The loop of diffusers' pipelines, over whatever the scheduler holds; ``options`` go to ``step``."""
     x = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     for t in scheduler.timesteps:
         inputs = scheduler.scale_model_input(x, t) if hasattr(scheduler, "scale_model_input") else x
-        x = scheduler.step(network(inputs, t), t, x, return_dict=False)[0]
+        x = scheduler.step(network(inputs, t), t, x, return_dict=False, **options)[0]
     return x
 
 

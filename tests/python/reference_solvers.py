@@ -65,6 +65,17 @@ class Gaussian:
     def predictor(self, levels: Levels) -> Predictor:
         return lambda x, i: self.x0(x, float(levels.alpha[i]), float(levels.sigma[i]))
 
+    def denoise(self, y: Array, sigma: float) -> Array:
+        """D(y; sigma) in variance-exploding variables."""
+        return self.x0(y, 1.0, sigma)
+
+    def solution(self, levels: Levels, x: Array) -> Array:
+        """Where the ODE carries x from the first level to the last: (x - alpha M)/std is constant."""
+        alpha, sigma = levels.alpha, levels.sigma
+        first = np.sqrt(alpha[0] ** 2 * self.variance + sigma[0] ** 2)
+        last = np.sqrt(alpha[-1] ** 2 * self.variance + sigma[-1] ** 2)
+        return alpha[-1] * self.mean + last / first * (x - alpha[0] * self.mean)
+
 
 def ddim(levels: Levels, predict: Predictor, x: Array) -> Array:
     """Song, Meng, Ermon 2021, eq. 12 with eta = 0; for flow levels this is Euler's method."""
@@ -102,33 +113,38 @@ def unipc(
     order: int,
     corrector: bool = True,
     lower_order_final: bool = True,
+    data: bool = True,
+    b: str = "bh2",
 ) -> Array:
-    """UniPC-p with B_2(h) = e^h - 1, predicting data: Zhao et al. 2023 (2302.04867), Algorithm 1.
+    """UniPC-p: Zhao et al. 2023 (2302.04867), Algorithm 1, predicting data or (``data=False``) noise.
 
-    As in the authors' code: order 2 predicts and order 1 corrects with rho = 1/2 in place of the
-    solved weight; orders warm up by one a step and, with ``lower_order_final``, come down to 1 in
-    the last step. A step is corrected with the order it was predicted with, by the output at its
-    end, and that output is not evaluated again at the corrected point. The last step is not
-    corrected.
+    ``b``: B_2(h) = e^h - 1 or B_1(h) = h. As in the authors' code: order 2 predicts and order 1
+    corrects with rho = 1/2 in place of the solved weight; orders warm up by one a step and, with
+    ``lower_order_final``, come down to 1 in the last step. A step is corrected with the order it was
+    predicted with, by the output at its end, and that output is not evaluated again at the corrected
+    point. The last step is not corrected.
     """
     outputs: list[Array] = []
     previous, previous_order = x, 0
     for i in range(levels.steps):
-        output = predict(x, i)
+        x0 = predict(x, i)
+        output = x0 if data else (x - levels.alpha[i] * x0) / levels.sigma[i]
         if corrector and i > 0:
-            x = _unipc_step(levels, outputs, previous, i - 1, previous_order, end=output)
+            x = _unipc_step(levels, outputs, previous, i - 1, previous_order, end=output, data=data, b=b)
         outputs.append(output)
         left = levels.steps - i if lower_order_final else order
         previous, previous_order = x, min(order, i + 1, left)
-        x = _unipc_step(levels, outputs, previous, i, previous_order, end=None)
+        x = _unipc_step(levels, outputs, previous, i, previous_order, end=None, data=data, b=b)
     return x
 
 
-def _unipc_step(levels: Levels, outputs: list[Array], x: Array, i: int, order: int, *, end: Array | None) -> Array:
+def _unipc_step(
+    levels: Levels, outputs: list[Array], x: Array, i: int, order: int, *, end: Array | None, data: bool, b: str
+) -> Array:
     """Step from node i to i+1 with ``order`` outputs up to node i, and the one at i+1 if given."""
     if levels.sigma[i + 1] == 0.0:
         # h is infinite: only x0 is left, and order 1 is all that can be asked for.
-        assert order == 1 and end is None
+        assert order == 1 and end is None and data and b == "bh2"
         return levels.alpha[i + 1] * outputs[i]
     h = levels.lam(i + 1) - levels.lam(i)
     # Nodes in units of h from node i, and the differences to node i divided by them (eq. 3).
@@ -137,20 +153,22 @@ def _unipc_step(levels: Levels, outputs: list[Array], x: Array, i: int, order: i
     if end is not None:
         places.append(1.0)
         slopes.append(end - outputs[i])
-    x = levels.sigma[i + 1] / levels.sigma[i] * x - levels.alpha[i + 1] * math.expm1(-h) * outputs[i]
+    # The two forms mirror each other (eq. 2 and 9).
+    kept, scale, z = (levels.sigma, levels.alpha, -h) if data else (levels.alpha, levels.sigma, h)
+    x = kept[i + 1] / kept[i] * x - scale[i + 1] * math.expm1(z) * outputs[i]
     if slopes:
-        weights = _unipc_weights(np.array(places), -h)
-        scale = levels.alpha[i + 1] * math.expm1(-h)
-        x = x - scale * sum(w * s for w, s in zip(weights, slopes, strict=True))
+        norm = math.expm1(z) if b == "bh2" else z
+        weights = _unipc_weights(np.array(places), z, norm)
+        x = x - scale[i + 1] * norm * sum(w * s for w, s in zip(weights, slopes, strict=True))
     return x
 
 
-def _unipc_weights(places: Array, z: float) -> Array:
-    """Solve R rho = phi / B (eq. 5 and 8): moment k matches z (k+1)! phi_{k+2}(z) / (e^z - 1)."""
+def _unipc_weights(places: Array, z: float, norm: float) -> Array:
+    """Solve R rho = phi / B (eq. 5 and 8): moment k matches z (k+1)! phi_{k+2}(z) / B."""
     count = len(places)
     if count == 1:
         return np.array([0.5])
-    moments = [z * math.factorial(k + 1) * _phi(k + 2, z) / math.expm1(z) for k in range(count)]
+    moments = [z * math.factorial(k + 1) * phi(k + 2, z) / norm for k in range(count)]
     matrix = np.array([places**k for k in range(count)])
     return np.linalg.solve(matrix, np.array(moments))
 
@@ -158,7 +176,7 @@ def _unipc_weights(places: Array, z: float) -> Array:
 _NODES, _WEIGHTS = np.polynomial.legendre.leggauss(40)
 
 
-def _phi(k: int, z: float) -> float:
+def phi(k: int, z: float) -> float:
     """phi_k(z) = integral over [0, 1] of e^{(1-u) z} u^{k-1} / (k-1)! du, free of cancellation."""
     u = 0.5 * (_NODES + 1.0)
     values = np.exp((1.0 - u) * z) * u ** (k - 1) / math.factorial(k - 1)
