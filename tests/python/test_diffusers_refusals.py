@@ -48,6 +48,11 @@ def to_t_min(scheduler: Any) -> Any:
     return example(scheduler, terminal="t_min")
 
 
+def to_t_min_from_zero_snr(scheduler: Any) -> Any:
+    noise = hso.diffusers.noise_schedule(scheduler)
+    return schedule_on(noise, np.array([1.0, 0.7, 0.4, 0.1]), "t_min")
+
+
 def singlestep_dpmsolver() -> Any:
     with pytest.warns(FutureWarning):
         return diffusers.DPMSolverSinglestepScheduler(**SD, algorithm_type="dpmsolver", final_sigmas_type="sigma_min")
@@ -57,9 +62,9 @@ def solver_p() -> Any:
     return build("unipc2", solver_p=build("dpm2"))
 
 
-def dpmsolver() -> Any:
+def dpmsolver(**config: Any) -> Any:
     with pytest.warns(FutureWarning):
-        return build("dpm2", algorithm_type="dpmsolver", final_sigmas_type="sigma_min")
+        return build("dpm2", algorithm_type="dpmsolver", final_sigmas_type="sigma_min", **config)
 
 
 Make = Callable[[], Any]
@@ -175,10 +180,27 @@ REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
         lambda s: flow(terminal="t_min"),
         "alpha is 1e-06: DEIS of DEISMultistepScheduler divides by it and needs 0.001",
     ),
-    "noise-predicting UniPC from pure noise": (
+    "flow predictions for noise-predicting UniPC": (
         lambda: build("unipc2", predict_x0=False, use_flow_sigmas=True, prediction_type="flow_prediction"),
         lambda s: flow(terminal="t_min"),
-        "predict_x0=False of UniPCMultistepScheduler",
+        "prediction_type='flow_prediction' is not known to predict_x0=False of UniPCMultistepScheduler",
+    ),
+    "flow predictions for noise-predicting SA": (
+        lambda: diffusers.SASolverScheduler(
+            algorithm_type="noise_prediction", use_flow_sigmas=True, prediction_type="flow_prediction"
+        ),
+        lambda s: flow(terminal="t_min"),
+        "prediction_type='flow_prediction' is not known to algorithm_type='noise_prediction'",
+    ),
+    "flow predictions for the first DPM-Solver": (
+        lambda: dpmsolver(use_flow_sigmas=True, prediction_type="flow_prediction"),
+        lambda s: flow(terminal="t_min"),
+        "prediction_type='flow_prediction' is not known to algorithm_type='dpmsolver'",
+    ),
+    "next to no signal": (
+        lambda: build("unipc2", predict_x0=False, rescale_betas_zero_snr=True, prediction_type="v_prediction"),
+        to_t_min_from_zero_snr,
+        "alpha is 0.00024: predict_x0=False of UniPCMultistepScheduler divides by it and needs 0.001",
     ),
     "SDE of order 3": (
         lambda: diffusers.EDMDPMSolverMultistepScheduler(solver_order=3, algorithm_type="sde-dpmsolver++"),

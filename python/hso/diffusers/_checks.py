@@ -78,6 +78,15 @@ def check_signal(scheduler: Any, handover: Handover, what: str) -> None:
         )
 
 
+def check_flow_prediction(scheduler: Any, what: str) -> None:
+    """Raise ValueError where a noise-predicting solver would be given flow predictions, which it cannot convert."""
+    if setting(scheduler, "prediction_type") == "flow_prediction":
+        raise ValueError(
+            f"scheduler.config.prediction_type='flow_prediction' is not known to {what} of "
+            f"{type(scheduler).__name__}: use UniPC or DPM-Solver++, which predict x0"
+        )
+
+
 def check_lambda_clip(scheduler: Any, handover: Handover) -> None:
     """Raise ValueError if the schedule starts in noise that the configuration clips away.
 

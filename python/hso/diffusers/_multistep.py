@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ._checks import check_signal
+from ._checks import check_flow_prediction, check_signal
 from ._handover import Handover
 from ._libraries import load
 from ._one_call import DPMSolver
@@ -31,6 +31,7 @@ class UniPC(Strategy):
                 "would not see the schedule: build the scheduler without solver_p"
             )
         if not scheduler.predict_x0:
+            check_flow_prediction(scheduler, "predict_x0=False")
             check_signal(scheduler, handover, "predict_x0=False")
         if not handover.ends_at_zero:
             return
@@ -107,6 +108,7 @@ class SASolver(Strategy):
         """Refuse sigma 0, a NaN in the coefficients."""
         refuse_zero(scheduler, handover)
         if not scheduler.predict_x0:
+            check_flow_prediction(scheduler, "algorithm_type='noise_prediction'")
             check_signal(scheduler, handover, "algorithm_type='noise_prediction'")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from ._checks import check_signal
+from ._checks import check_flow_prediction, check_signal
 from ._handover import Handover
 from ._libraries import load
 from ._strategy import Strategy, dynamic_shift
@@ -70,6 +70,7 @@ class DPMSolver(Strategy):
                 f"algorithm_type={algorithm!r} cannot reach: use terminal='t_min' or "
                 "algorithm_type='dpmsolver++'"
             )
+        check_flow_prediction(scheduler, f"algorithm_type={algorithm!r}")
         check_signal(scheduler, handover, f"algorithm_type={algorithm!r}")
 
     def reset_arguments(self, scheduler: Any, mu: float | None) -> dict[str, Any]:
