@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch")
 diffusers = pytest.importorskip("diffusers")
 
 import hso  # noqa: E402
-from diffusers_helpers import SD, TERMINALS, Network, gaussian, schedule_on, vp_nodes  # noqa: E402
+from diffusers_helpers import SD, TERMINALS, Network, denoise, gaussian, schedule_on, start, vp_nodes  # noqa: E402
 from reference_solvers import vp_levels  # noqa: E402
 from scheduler_cases import (  # noqa: E402
     NFE,
@@ -70,6 +70,23 @@ def test_samples(name: str, fractional: bool, terminal: str, prediction: str) ->
         np.testing.assert_allclose(told, schedule.timesteps, rtol=1e-6, atol=1e-6)
         want = case.reference(Problem(vp_levels(schedule.sigmas), schedule.timesteps))
         np.testing.assert_allclose(got, want, rtol=0.0, atol=tolerance(name, nfe), err_msg=f"nfe={nfe}")
+
+
+@pytest.mark.parametrize("terminal", TERMINALS)
+@pytest.mark.parametrize("name", [name for name in UNSTABLE_UP_TO if not CASES[name].stochastic])
+def test_what_float32_loses_is_all_that_is_lost(name: str, terminal: str) -> None:
+    """The same with latents in float64, at whole timesteps, which float32 holds exactly."""
+    case = CASES[name]
+    if terminal in case.refused:
+        return
+    scheduler = case.build(**SD)
+    noise = hso.diffusers.noise_schedule(scheduler)
+    for nfe in NFE:
+        schedule = schedule_on(noise, vp_nodes(nfe), terminal)
+        hso.diffusers.apply(scheduler, schedule)
+        got = denoise(scheduler, Network(gaussian(), "epsilon", scheduler.alphas_cumprod), torch.from_numpy(start()))
+        want = case.reference(Problem(vp_levels(schedule.sigmas), schedule.timesteps))
+        np.testing.assert_allclose(got.numpy(), want, rtol=0.0, atol=1e-10, err_msg=f"nfe={nfe}")
 
 
 # The settings that say how a run ends, where they are not at their defaults.
