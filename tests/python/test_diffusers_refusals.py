@@ -15,13 +15,18 @@ diffusers = pytest.importorskip("diffusers")
 import hso  # noqa: E402
 from diffusers_helpers import (  # noqa: E402
     SD,
+    Network,
     altered,
     build,
     example,
     flow_nodes,
+    gaussian,
+    run,
     schedule_on,
+    start,
     vp_nodes,
 )
+from reference_solvers import vp_levels  # noqa: E402
 
 
 def with_entry(schedule: Any, name: str, index: int, value: float) -> Any:
@@ -141,7 +146,7 @@ REFUSALS: dict[str, tuple[Make, Callable[[Any], Any], str]] = {
         lambda s: example(build("unipc2")),
         "another noise schedule",
     ),
-    "close nodes": (lambda: build("dpm2"), close_nodes, "entries 1 and 2 are .* needs 0\\.01"),
+    "close nodes": (lambda: build("dpm2"), close_nodes, "entries 1 and 2 are .* needs 0\\.01 beside"),
     "close nodes for UniPC": (lambda: build("unipc3"), close_nodes, "entries 1 and 2 are .* needs 0\\.01"),
     "bh1 to zero": (lambda: build("unipc2", solver_type="bh1"), example, "solver_type='bh1' gives NaN"),
     "noise prediction to zero": (lambda: build("unipc2", predict_x0=False), example, "predict_x0=False gives NaN"),
@@ -289,6 +294,20 @@ def test_where_unipc_may_go_to_zero() -> None:
 def test_close_nodes_pass_at_order_one(solver: str) -> None:
     scheduler = build(solver)
     hso.diffusers.apply(scheduler, close_nodes(scheduler))
+
+
+@pytest.mark.parametrize("solver", ["dpm2", "unipc2", "unipc3"])
+def test_many_small_steps_are_no_close_nodes(solver: str) -> None:
+    """A thousand equal steps of 0.006 in lambda, to the exact solution."""
+    scheduler = build(solver)
+    noise = hso.diffusers.noise_schedule(scheduler)
+    schedule = hso.schedules.uniform_lambda(noise, 1000, terminal="t_min")
+    assert np.diff(schedule.lambdas).max() < 0.01
+    hso.diffusers.apply(scheduler, schedule)
+    network = Network(gaussian(), "epsilon", scheduler.alphas_cumprod)
+    levels = vp_levels(np.asarray(schedule.sigmas))
+    exact = gaussian().solution(levels, start())
+    np.testing.assert_allclose(run(scheduler, network, start()), exact, rtol=0.0, atol=1e-4)
 
 
 @pytest.mark.parametrize("tolerance", [0.0, -1.0, float("nan"), float("inf")])

@@ -68,10 +68,11 @@ def apply(
     Raises:
         ValueError: the class is not supported (the message names what is, and the equivalent); the
             schedule has another noise schedule or family, NaN, timesteps outside the table, nodes
-            that coincide in float32 or what the network is told, or are closer than 0.01 in lambda
-            for an order above 1; the scheduler or its settings cannot run it (sigma 0 in DEIS, SA,
-            "dpmsolver", UniPC with bh1, predict_x0=False or lower_order_final=False; an end above
-            sigma 0 in DDPM, LCM; ``solver_p``; ``lambda_min_clipped`` above the first node;
+            that coincide in float32 or what the network is told, or are closer in lambda than 0.01
+            and a twentieth of a step beside them for an order above 1; the scheduler or its
+            settings cannot run it (sigma 0 in DEIS, SA, "dpmsolver", UniPC with bh1,
+            predict_x0=False or lower_order_final=False; an end above sigma 0 in DDPM, LCM;
+            ``solver_p``; ``lambda_min_clipped`` above the first node;
             ``invert_sigmas``). Nothing has been changed then.
         TypeError: an argument is of the wrong type.
         ImportError: torch or diffusers is missing.

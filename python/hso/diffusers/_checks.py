@@ -12,9 +12,11 @@ from ._handover import Handover
 from ._noise import noise_schedule
 from ._target import setting
 
-# Multistep solvers divide differences of network outputs by differences of lambda. Measured with
-# UniPC on an exact denoiser: gaps of 1e-4 already double the result, 1e-2 does not show.
+# Multistep solvers divide differences of network outputs by differences of lambda, and reach from there as
+# far as the next step. Measured with UniPC on an exact denoiser: gaps of 1e-4 among steps of 1 already
+# double the result, 1e-2 does not show. Many equal steps may be as small as they like.
 MIN_LAMBDA_GAP = 1e-2
+MAX_GAP_RATIO = 20.0
 
 # Noise-predicting solvers carry x/alpha, where alpha is next to nothing at a flow model's start: in
 # float32 the sample is then off by some 1e-7/alpha (0.1 measured with DEIS at alpha = 1e-6).
@@ -54,15 +56,16 @@ def check_noise(scheduler: Any, handover: Handover, wanted: str, tolerance: floa
 
 def check_lambda_gaps(scheduler: Any, handover: Handover) -> None:
     """Raise ValueError where two nodes are too close for a solver of order 2 or more."""
-    lambdas = handover.lambdas()
-    gaps = np.diff(lambdas)
-    close = np.flatnonzero(gaps < MIN_LAMBDA_GAP)
+    gaps = np.diff(handover.lambdas())
+    around = np.maximum(np.append(0.0, gaps[:-1]), np.append(gaps[1:], 0.0))
+    limits = np.minimum(MIN_LAMBDA_GAP, around / MAX_GAP_RATIO)
+    close = np.flatnonzero(gaps < limits)
     if close.size:
         i = int(close[0])
         raise ValueError(
             f"schedule.lambdas: entries {i} and {i + 1} are {gaps[i]:.3g} apart, a multistep "
-            f"{type(scheduler).__name__} needs {MIN_LAMBDA_GAP} (its error grows with 1/gap): use "
-            "fewer network calls, a larger d_min, or solver_order=1"
+            f"{type(scheduler).__name__} needs {limits[i]:.3g} beside steps of {around[i]:.3g} (its error grows with "
+            "their ratio): use fewer network calls, a larger d_min, or solver_order=1"
         )
 
 
