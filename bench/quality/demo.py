@@ -22,7 +22,8 @@ from rich.table import Table
 import hso
 from comparison import Result
 from grid import Block, save_grid
-from sampling import Images, Sampler, distances
+from measures import distances
+from sampling import Images, Sampler
 
 Terminal = Literal["zero", "t_min"]
 SETTINGS: dict[str, Terminal] = {"UniPC": "t_min", "DDIM": "zero"}

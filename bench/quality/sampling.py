@@ -79,9 +79,3 @@ class Sampler:
             after_call()
         images: Images = x.clamp(-1.0, 1.0).squeeze(1).float().cpu().numpy()
         return images
-
-
-def distances(images: Images, solution: Images) -> npt.NDArray[np.float64]:
-    """Root mean square difference over the pixels of each image, (n,)."""
-    each: npt.NDArray[np.float64] = np.sqrt(np.mean((images.astype(np.float64) - solution) ** 2, axis=(1, 2)))
-    return each
