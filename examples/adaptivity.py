@@ -11,9 +11,8 @@ millisecond, and no sample. What the table shows:
   levels with the number of image tokens; Stable Diffusion 2.1, PixArt-alpha and SD3 run the same one at every size, and
   so get the same schedule.
 * Even for Flux the objective (MEP) does not see the shift: alpha = 1 - s and sigma = s whatever it is. What the shift
-  moves are the ends. Their default ranges are read on the sampler's clock u, s = shift u/(1 + (shift - 1) u), so a
-  larger image starts and stops at more noise, and the nodes between follow. With ranges of your own (`t_min=`, `t_max=`
-  of hso.optimize) both sizes get the same schedule.
+  moves is the last node, by default at s / (1 - s) = 1.5 shift/nfe: a larger image stops at more noise, and the nodes
+  between follow. With ranges of your own (`t_min=`, `t_max=` of hso.optimize) both sizes get the same schedule.
 
 F is the fitness: the objective, plus a penalty for nodes closer than d_min. gap is how far, relative to F, the optimum
 can be below it, as the search has proved. spacing is the least distance of two nodes in t. F ranks schedules on one

@@ -49,6 +49,7 @@ int main() {
             hso::Options options;
             options.terminal = hso::Terminal::t_min;
             options.search = search;
+            options.limits = hso::Limits::published;
             options.local = local;
             // NLopt allocates with malloc, out of sight of operator new: its share is the heap's growth
             const auto before = mallinfo2();

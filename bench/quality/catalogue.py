@@ -13,6 +13,7 @@ from hso.optimize import Terminal
 
 Make = Callable[[], hso.Schedule]
 
+PUBLISHED = "HSO exact, published limits"
 UNIFORM_ON_OUR_ENDS = "uniform t, HSO's ends"
 
 
@@ -41,6 +42,8 @@ def catalogue(noise: hso.NoiseSchedule, nfe: int, solver: str) -> dict[tuple[str
     for terminal in ends:
         made[("HSO exact", terminal)] = partial(hso.optimize, noise, nfe, terminal=terminal, gap=None)
         made[(UNIFORM_ON_OUR_ENDS, terminal)] = partial(uniform_on_our_ends, noise, nfe, terminal)
+    for terminal in ends[:2]:
+        made[(PUBLISHED, terminal)] = partial(hso.optimize, noise, nfe, terminal=terminal, limits="published", gap=None)
     made[("HSO bilevel", "zero")] = lambda: hso.optimize(noise, nfe, search="bilevel")
     for terminal in ends[:2]:
         made[("HSO paper", terminal)] = partial(hso.optimize, noise, nfe, terminal=terminal, search="paper")

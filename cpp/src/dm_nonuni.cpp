@@ -187,6 +187,10 @@ double dm_nonuni(const NoiseSchedule& noise, std::span<const double> lambdas, co
     return detail::evaluate_dm_nonuni(noise, lambdas, proxy);
 }
 
+double dm_nonuni(const NoiseSchedule& noise, std::span<const double> lambdas) {
+    return dm_nonuni(noise, lambdas, ErrorProxy::standard(noise));
+}
+
 double dm_nonuni_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                           std::span<double> gradient) {
     check_increasing(lambdas);

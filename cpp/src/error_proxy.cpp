@@ -19,6 +19,8 @@ ErrorProxy ErrorProxy::power(double p) {
     return proxy;
 }
 
+ErrorProxy ErrorProxy::standard(const NoiseSchedule& noise) { return power(noise.family() == Family::ve ? 1.0 : 2.0); }
+
 ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const double> value) {
     const std::size_t n = lambda.size();
     if (n < 2) throw_invalid("proxy lambda", std::to_string(n) + " entries", "a table of at least 2 entries");

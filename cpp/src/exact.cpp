@@ -103,7 +103,11 @@ void certify(const Problem& problem, const Options& options, Best& best, SearchR
 
 const Lattice& ExactSearch::lattice_for(const Problem& problem) {
     const std::size_t points = std::clamp(std::bit_ceil(kPointsPerInterval * problem.intervals), kLeastPoints, kMostPoints);
-    if (!lattice_ || lattice_->size() != points) lattice_.emplace(problem, points);
+    if (!lattice_ || lattice_->size() != points || t_min_ != problem.t_min || t_max_ != problem.t_max) {
+        lattice_.emplace(problem, points);
+        t_min_ = problem.t_min;
+        t_max_ = problem.t_max;
+    }
     return *lattice_;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <utility>
 
 #include <hso/options.hpp>
 
@@ -11,7 +12,7 @@
 namespace hso::detail {
 
 /// The global optimum: a shortest path over a lattice, polished by Newton's method, then a certificate. Problems that differ
-/// in nfe and spacing alone may be run one after the other on one object, and share the lattice.
+/// in nfe, spacing and ends alone may be run one after the other on one object, and share the lattice where the ends agree.
 class ExactSearch {
   public:
     SearchResult run(const Problem& problem, const Options& options);
@@ -20,6 +21,7 @@ class ExactSearch {
     const Lattice& lattice_for(const Problem& problem);
 
     std::optional<Lattice> lattice_;
+    std::pair<double, double> t_min_, t_max_;  ///< of the lattice
 };
 
 }  // namespace hso::detail

@@ -160,6 +160,8 @@ double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const Er
     return detail::evaluate_mep(noise, lambdas, proxy);
 }
 
+double mep(const NoiseSchedule& noise, std::span<const double> lambdas) { return mep(noise, lambdas, ErrorProxy::standard(noise)); }
+
 double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                     std::span<double> gradient) {
     check_nodes(lambdas);
@@ -174,6 +176,10 @@ double mep_hessian(const NoiseSchedule& noise, std::span<const double> lambdas, 
     detail::check_size("diagonal", diagonal.size(), lambdas.size());
     detail::check_size("off_diagonal", off_diagonal.size(), lambdas.size() - 1);
     return detail::evaluate_mep(noise, lambdas, proxy, gradient, diagonal, off_diagonal);
+}
+
+double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma) {
+    return spf(noise, lambdas, d_min, gamma, ErrorProxy::standard(noise));
 }
 
 double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma,

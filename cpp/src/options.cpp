@@ -31,6 +31,15 @@ LocalSolver choose_local(const Options& options) {
     return options.local.value_or(options.objective == LowerObjective::mep ? LocalSolver::newton : LocalSolver::slsqp);
 }
 
+Limits choose_limits(const Options& options) {
+    const bool as_published = choose_search(options) == Search::paper || options.objective == LowerObjective::dm_nonuni;
+    return options.limits.value_or(as_published ? Limits::published : Limits::measured);
+}
+
+ErrorProxy choose_proxy(const NoiseSchedule& noise, const Options& options) {
+    return options.proxy ? *options.proxy : ErrorProxy::standard(noise);
+}
+
 void check_options(const Options& options) {
     if (options.objective == LowerObjective::dm_nonuni) {
         if (options.search == Search::exact)

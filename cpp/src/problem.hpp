@@ -47,5 +47,7 @@ void check_options(const Options& options);
 /// What the options ask for, or the default for their objective.
 Search choose_search(const Options& options);
 LocalSolver choose_local(const Options& options);
+Limits choose_limits(const Options& options);
+ErrorProxy choose_proxy(const NoiseSchedule& noise, const Options& options);
 
 }  // namespace hso::detail

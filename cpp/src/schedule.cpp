@@ -77,7 +77,7 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
     const int nfe = static_cast<int>(t.size() - extra);
     detail::check_options(options);
     const detail::Problem problem{.noise = noise,
-                                  .proxy = options.proxy,
+                                  .proxy = detail::choose_proxy(noise, options),
                                   .objective = options.objective,
                                   .terminal = options.terminal,
                                   .nfe = nfe,
@@ -134,6 +134,14 @@ std::string_view to_string(LowerObjective value) {
     switch (value) {
         case LowerObjective::mep: return "mep";
         case LowerObjective::dm_nonuni: return "dm_nonuni";
+    }
+    return "";
+}
+
+std::string_view to_string(Limits value) {
+    switch (value) {
+        case Limits::measured: return "measured";
+        case Limits::published: return "published";
     }
     return "";
 }

@@ -29,6 +29,7 @@ std::size_t row_size(const Array& lambdas) { return static_cast<std::size_t>(lam
 void bind_objective(py::module_& module) {
     py::class_<ErrorProxy>(module, "ErrorProxy")
         .def_static("power", &ErrorProxy::power, py::arg("p"))
+        .def_static("standard", &ErrorProxy::standard, py::arg("noise"))
         .def_static(
             "table", [](const Array& lambda, const Array& value) { return ErrorProxy::table(view(lambda), view(value)); },
             py::arg("lam"), py::arg("value"))

@@ -64,7 +64,7 @@ void bind_optimize(py::module_& module) {
         "optimize",
         [](const NoiseSchedule& noise, const std::vector<int>& nfe, const std::string& terminal, const std::optional<std::string>& search,
            const std::optional<std::string>& local, const std::string& objective, const ErrorProxy& proxy,
-           std::optional<double> gamma, double gap, std::optional<double> least, const Range& rho,
+           std::optional<double> gamma, double gap, const std::optional<std::string>& limits, std::optional<double> least, const Range& rho,
            const std::optional<Range>& t_min, const std::optional<Range>& t_max, std::uint64_t seed, int threads) {
             Options options;
             options.terminal = parse_terminal(terminal);
@@ -74,6 +74,7 @@ void bind_optimize(py::module_& module) {
             options.proxy = proxy;
             options.gamma = gamma;
             options.gap = gap;
+            if (limits) options.limits = parse("limits", *limits, std::array{Limits::measured, Limits::published});
             options.d_min = least;
             options.rho = rho;
             options.t_min = t_min;
@@ -88,7 +89,7 @@ void bind_optimize(py::module_& module) {
             return optimize(noise, std::span(nfe), options);
         },
         py::arg("noise"), py::arg("nfe"), py::arg("terminal"), py::arg("search"), py::arg("local"), py::arg("objective"),
-        py::arg("proxy"), py::arg("gamma"), py::arg("gap"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"), py::arg("t_max"),
+        py::arg("proxy"), py::arg("gamma"), py::arg("gap"), py::arg("limits"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"), py::arg("t_max"),
         py::arg("seed"), py::arg("threads"));
     module.def(
         "schedule_from_nodes",

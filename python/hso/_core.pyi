@@ -42,6 +42,8 @@ class ErrorProxy:
     @staticmethod
     def power(p: float) -> ErrorProxy: ...
     @staticmethod
+    def standard(noise: NoiseSchedule) -> ErrorProxy: ...
+    @staticmethod
     def table(lam: Array, value: Array) -> ErrorProxy: ...
     def value(self, noise: NoiseSchedule, lam: Array) -> Array: ...
 
@@ -103,6 +105,7 @@ def optimize(
     proxy: ErrorProxy,
     gamma: float | None,
     gap: float,
+    limits: str | None,
     d_min: float | None,
     rho: tuple[float, float],
     t_min: tuple[float, float] | None,

@@ -32,10 +32,10 @@ class ErrorProxy:
         return ErrorProxy, self._table
 
 
-def core_proxy(p: float, proxy: ErrorProxy | None) -> _core.ErrorProxy:
-    """The core's proxy: the table if there is one, else sigma^p / alpha."""
+def core_proxy(noise: NoiseSchedule, p: float | None, proxy: ErrorProxy | None) -> _core.ErrorProxy:
+    """The core's proxy: the table if there is one, else sigma^p / alpha, with the family's p where none is given."""
     if proxy is None:
-        return _core.ErrorProxy.power(as_number("p", p))
+        return _core.ErrorProxy.standard(core_noise(noise)) if p is None else _core.ErrorProxy.power(as_number("p", p))
     if not isinstance(proxy, ErrorProxy):
         raise ValueError(f"proxy must be an hso.ErrorProxy or None, got {proxy!r}")
     return proxy._core
@@ -49,41 +49,41 @@ def _as_rows(lam: npt.ArrayLike) -> Array:
     return array
 
 
-def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> float | Array:
+def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> float | Array:
     """Midpoint error proxy (paper eq. 8) of nodes `lam`, shape (n,): sum of eps~(m_i) (e^lam_{i+1} - e^lam_i).
 
-    eps~ = sigma^p / alpha with p >= 0, or `proxy`. Many schedules at a time, shape (..., n), give an array of shape
+    eps~ = sigma^p / alpha with p >= 0 (by default 2, for EDM 1), or `proxy`. Many schedules at a time, shape (..., n), give an array of shape
     (...,), several times faster than one by one and the same to 1e-14.
     """
     rows = _as_rows(lam)
     evaluate = _core.mep if rows.ndim == 1 else _core.mep_batch
-    return evaluate(core_noise(noise), rows, core_proxy(p, proxy))
+    return evaluate(core_noise(noise), rows, core_proxy(noise, p, proxy))
 
 
-def mep_gradient(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> Array:
+def mep_gradient(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> Array:
     """Gradient of `mep` with respect to every node: the shape of `lam`, (n,) or, for many schedules, (..., n)."""
     rows = _as_rows(lam)
     evaluate = _core.mep_gradient if rows.ndim == 1 else _core.mep_gradient_batch
-    return evaluate(core_noise(noise), rows, core_proxy(p, proxy))[1]
+    return evaluate(core_noise(noise), rows, core_proxy(noise, p, proxy))[1]
 
 
 def mep_hessian(
-    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
+    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None
 ) -> tuple[Array, Array]:
     """Hessian of `mep`, which is tridiagonal: its diagonal, shape (n,), and off-diagonal, shape (n-1,)."""
-    return _core.mep_hessian(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[2:]
+    return _core.mep_hessian(core_noise(noise), as_vector("lam", lam), core_proxy(noise, p, proxy))[2:]
 
 
-def dm_nonuni(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None) -> float:
+def dm_nonuni(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> float:
     """DM-NonUni's bound for UniPC-like multistep solvers (Xue et al. 2024, eq. 25) of strictly increasing nodes."""
-    return _core.dm_nonuni(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))
+    return _core.dm_nonuni(core_noise(noise), as_vector("lam", lam), core_proxy(noise, p, proxy))
 
 
 def dm_nonuni_gradient(
-    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float = 2.0, proxy: ErrorProxy | None = None
+    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None
 ) -> Array:
     """Gradient of `dm_nonuni`, shape (n,); one-sided where a node's weight changes sign."""
-    return _core.dm_nonuni_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(p, proxy))[1]
+    return _core.dm_nonuni_gradient(core_noise(noise), as_vector("lam", lam), core_proxy(noise, p, proxy))[1]
 
 
 def d_min(nfe: int) -> float:
@@ -98,7 +98,7 @@ def spf(
     *,
     d_min: float | None = None,
     gamma: float = 1e9,
-    p: float = 2.0,
+    p: float | None = None,
     proxy: ErrorProxy | None = None,
 ) -> float:
     """Spacing-penalized fitness (paper eq. 9, 10): mep + gamma sum of max(0, d_min - |t_{i+1} - t_i|)^2.
@@ -106,7 +106,7 @@ def spf(
     `d_min` defaults to the paper's value for `nfe`; `gamma` >= 0.
     """
     least = _core.d_min(as_integer("nfe", nfe, least=1)) if d_min is None else as_number("d_min", d_min)
-    return _core.spf(core_noise(noise), as_vector("lam", lam), least, as_number("gamma", gamma), core_proxy(p, proxy))
+    return _core.spf(core_noise(noise), as_vector("lam", lam), least, as_number("gamma", gamma), core_proxy(noise, p, proxy))
 
 
 def karras_start(noise: NoiseSchedule, nodes: int, *, rho: float, t_min: float, t_max: float) -> Array:

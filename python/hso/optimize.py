@@ -20,6 +20,7 @@ Terminal: TypeAlias = Literal["zero", "t_min", "skip"]
 Search: TypeAlias = Literal["exact", "bilevel", "paper"]
 Local: TypeAlias = Literal["newton", "slsqp"]
 Objective: TypeAlias = Literal["mep", "dm_nonuni"]
+Limits: TypeAlias = Literal["measured", "published"]
 Range: TypeAlias = tuple[float, float]
 
 MAX_NFE = 10_000
@@ -35,10 +36,11 @@ def optimize(
     search: Search | None = ...,
     local: Local | None = ...,
     objective: Objective = ...,
-    p: float = ...,
+    p: float | None = ...,
     proxy: ErrorProxy | None = ...,
     gamma: float | None = ...,
     gap: float | None = ...,
+    limits: Limits | None = ...,
     d_min: float | None = ...,
     rho: Range = ...,
     t_min: Range | None = ...,
@@ -56,10 +58,11 @@ def optimize(
     search: Search | None = ...,
     local: Local | None = ...,
     objective: Objective = ...,
-    p: float = ...,
+    p: float | None = ...,
     proxy: ErrorProxy | None = ...,
     gamma: float | None = ...,
     gap: float | None = ...,
+    limits: Limits | None = ...,
     d_min: float | None = ...,
     rho: Range = ...,
     t_min: Range | None = ...,
@@ -76,10 +79,11 @@ def optimize(
     search: Search | None = None,
     local: Local | None = None,
     objective: Objective = "mep",
-    p: float = 2.0,
+    p: float | None = None,
     proxy: ErrorProxy | None = None,
     gamma: float | None = None,
     gap: float | None = 1e-6,
+    limits: Limits | None = None,
     d_min: float | None = None,
     rho: Range = (3.0, 16.0),
     t_min: Range | None = None,
@@ -107,18 +111,25 @@ def optimize(
             only one for "dm_nonuni").
         objective: What the nodes minimize: "mep" (paper eq. 8) or "dm_nonuni" (Xue et al. 2024, for
             UniPC).
-        p: Exponent of the error proxy sigma^p / alpha, >= 0.
+        p: Exponent of the error proxy sigma^p / alpha, >= 0; default 2, as published, and 1 for EDM, where 2 makes
+            MEP the same for every schedule.
         proxy: A tabulated error proxy instead of the power law.
         gamma: Weight of the spacing penalty, >= 0. With "exact" a number makes the spacing soft: the minimum
             of mep plus penalty is found. Without one the spacing is a constraint. The other searches weigh
             schedules that miss the spacing with it, or with the published 1e9.
         gap: With "exact", the relative gap between the fitness and its certified lower bound, > 0; None: no
             certificate, which takes a tenth of the time.
-        d_min: Least spacing in t, >= 0; default `hso.d_min(nfe)`.
+        limits: The ends and the spacing where t_min, t_max and d_min are not given. "measured": as the samples of
+            five models ask for (docs/quality.md): the first node at the most noise; the last at the VE sigma
+            1.5 shift/nfe (shift: 1 for all but flow), 0.2 shift/nfe with the terminals "t_min" and "skip", but at most
+            halfway up to the first; three quarters of `hso.d_min(nfe)` apart, at most 0.8 of an even spacing.
+            "published": t in 0.01..0.03 and 0.96..1 on the sampler's clock (shifted for a flow model, see
+            NoiseSchedule.flow) and `hso.d_min(nfe)`. Default: "measured"; "published" for search "paper" and
+            objective "dm_nonuni".
+        d_min: Least spacing in t, >= 0.
         rho: Range of the start's curvature, above 0 ("bilevel", "paper").
-        t_min: Range (low, high) of the last optimized node's t; default 0.01..0.03 on the sampler's
-            clock (for a flow model these are shifted, see NoiseSchedule.flow).
-        t_max: Range (low, high) of the first node's t; default 0.96..1 on the sampler's clock.
+        t_min: Range (low, high) of the last optimized node's t.
+        t_max: Range (low, high) of the first node's t.
         seed: Seed of the evolution, 0..2**64 - 1 ("bilevel", "paper").
         threads: Worker threads of "bilevel" and "paper", 0 for one per processor. The result does not depend
             on it.
@@ -135,9 +146,10 @@ def optimize(
         None if search is None else str(search),
         None if local is None else str(local),
         str(objective),
-        core_proxy(p, proxy),
+        core_proxy(noise, p, proxy),
         None if gamma is None else as_number("gamma", gamma),
         math.inf if gap is None else as_number("gap", gap),
+        None if limits is None else str(limits),
         None if d_min is None else as_number("d_min", d_min),
         as_range("rho", rho),
         None if t_min is None else as_range("t_min", t_min),

@@ -139,7 +139,7 @@ class Schedule:
         *,
         terminal: str = "zero",
         objective: str = "mep",
-        p: float = 2.0,
+        p: float | None = None,
         proxy: ErrorProxy | None = None,
         gamma: float = 1e9,
         d_min: float | None = None,
@@ -155,7 +155,7 @@ class Schedule:
             as_vector("t", t),
             str(terminal),
             str(objective),
-            core_proxy(p, proxy),
+            core_proxy(noise, p, proxy),
             as_number("gamma", gamma),
             None if d_min is None else as_number("d_min", d_min),
         )

@@ -217,7 +217,7 @@ def dm_nonuni(
     nfe: int,
     *,
     terminal: Terminal = "t_min",
-    p: float = 2.0,
+    p: float | None = None,
     t_min: float = 1e-3,
     t_max: float = 1.0,
     spacing: float | None = None,

@@ -27,9 +27,10 @@ struct Case {
     Options options;
 };
 
-Case with(std::string name, const NoiseSchedule& noise, int nfe, double d_min, ErrorProxy proxy = ErrorProxy::power()) {
+Case with(std::string name, const NoiseSchedule& noise, int nfe, double d_min, ErrorProxy proxy = ErrorProxy::power(2.0)) {
     Case c{std::move(name), noise, nfe, {}};
     c.options.search = Search::exact;
+    c.options.limits = Limits::published;
     c.options.terminal = Terminal::t_min;
     c.options.d_min = d_min;
     c.options.proxy = std::move(proxy);
@@ -93,7 +94,7 @@ const std::vector<Case>& cases() {
 double value_of(const Case& c, const Problem& problem, std::span<const double> t) {
     std::vector<double> lambdas(t.size());
     c.noise.lambda(t, lambdas);
-    double sum = mep(c.noise, lambdas, c.options.proxy);
+    double sum = mep(c.noise, lambdas, *c.options.proxy);
     for (std::size_t i = 0; i + 1 < t.size(); ++i) {
         const double spacing = t[i] - t[i + 1];
         if (!(spacing >= (c.options.gamma ? 0.0 : *c.options.d_min - 1e-14))) return HUGE_VAL;

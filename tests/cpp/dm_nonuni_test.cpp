@@ -64,7 +64,7 @@ TEST_CASE("DM-NonUni agrees with the NumPy oracle, value and gradient") {
             CAPTURE(name);
             CAPTURE(lambdas.size());
             std::vector<double> gradient(lambdas.size());
-            const double value = dm_nonuni_gradient(noise, lambdas, ErrorProxy::power(), gradient);
+            const double value = dm_nonuni_gradient(noise, lambdas, ErrorProxy::power(2.0), gradient);
             CHECK(relative_error(value, entry["value"].get<double>()) < 1e-10);
             CHECK(relative_error(gradient, expected) < 1e-10);
             CHECK(dm_nonuni(noise, lambdas) == value);
@@ -97,7 +97,7 @@ TEST_CASE("DM-NonUni agrees with quadrature of its weights, every family and pro
 
 TEST_CASE("DM-NonUni's gradient agrees with differences away from kinks") {
     Random random(42);
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     int checked = 0, kinks = 0;
     for (const auto& noise : {sd_noise(), NoiseSchedule::flow(), NoiseSchedule::edm()})
         for (int repeat = 0; repeat < 40; ++repeat) {
@@ -128,7 +128,7 @@ TEST_CASE("DM-NonUni's gradient agrees with differences away from kinks") {
 
 TEST_CASE("DM-NonUni of one node is nothing and nonsense is refused by name") {
     const auto noise = sd_noise();
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     std::vector gradient = {7.0};
     CHECK(dm_nonuni_gradient(noise, std::vector{0.5}, proxy, gradient) == 0.0);
     CHECK(gradient[0] == 0.0);

@@ -42,7 +42,7 @@ TEST_CASE("the power proxy is sigma^p / alpha, with its derivatives") {
             for (int i = 0; i < 50; ++i)
                 check_proxy(proxy, noise, reference_proxy(noise.family(), p), random.uniform(-8.0, 8.0));
         }
-    CHECK(ErrorProxy::power().p() == 2.0);
+    CHECK(ErrorProxy::power(2.0).p() == 2.0);
 }
 
 TEST_CASE("a table proxy is the monotone cubic of log(value), with its derivatives") {

@@ -193,7 +193,7 @@ TEST_CASE("a batch's numbers are the same bits on every processor") {
 
 TEST_CASE("a batch refuses what makes no sense") {
     const auto noise = sd_noise();
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     const std::vector<double> lambdas(12, 0.5);
     std::vector<double> three(3), four(4), twelve(12);
     const auto message = [&](std::span<const double> rows, std::size_t nodes, std::span<double> values,

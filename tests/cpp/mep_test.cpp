@@ -194,7 +194,7 @@ TEST_CASE("MEP keeps its digits and its range for |lambda| up to 40") {
 
 TEST_CASE("an order of nodes is no matter of MEP's and one node costs nothing") {
     const auto noise = sd_noise();
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     const std::vector lambdas = {1.0, -0.5, 2.0, 1.99};
     CHECK(relative_error(mep(noise, lambdas, proxy), reference_mep(to_real(lambdas), reference_proxy(Family::vp, 2.0))) < 1e-12);
     const auto one = evaluate(noise, std::vector{0.3}, proxy);
@@ -212,7 +212,7 @@ TEST_CASE("for p = 1 MEP is 2 sinh(h/2) and nothing else") {
 
 TEST_CASE("MEP refuses what makes no sense") {
     const auto noise = sd_noise();
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     std::vector<double> two(2), three(3);
     const std::vector lambdas = {0.0, 1.0};
     CHECK(refuses("lambdas must", [&] { mep(noise, {}, proxy); }));

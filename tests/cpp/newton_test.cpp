@@ -107,7 +107,7 @@ TEST_CASE("Newton over t ends at a stationary point within all constraints, from
                 CAPTURE(p);
                 CAPTURE(nfe);
                 const auto wanted = random.below(2) ? std::nullopt : std::optional(random.uniform(0.0, 0.9) / nfe);
-                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .d_min = wanted});
+                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = wanted});
                 auto t = random_start(random, problem);
                 Newton newton(problem);
                 const double before = value_of(problem, t);
@@ -127,7 +127,7 @@ TEST_CASE("Newton over t ends at a stationary point within all constraints, from
 
 TEST_CASE("Newton goes on where the Hessian is indefinite") {
     // after two steps MEP is concave in most of the nodes, and Newton's quadratic program has no minimum
-    const auto problem = make_problem(NoiseSchedule::edm(), 5, {.proxy = ErrorProxy::power(4.0), .d_min = 0.0});
+    const auto problem = make_problem(NoiseSchedule::edm(), 5, {.proxy = ErrorProxy::power(4.0), .limits = Limits::published, .d_min = 0.0});
     std::vector t = {0.96885284466487642, 0.92196201209641704, 0.5889201742216954, 0.39624685305692409, 0.020195786654886177};
     const double before = value_of(problem, t);
     const auto result = Newton(problem).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
@@ -140,7 +140,7 @@ TEST_CASE("Newton goes on where the Hessian is indefinite") {
         const int nfe = 2 + static_cast<int>(random.below(7));
         const auto& noise = smooth_schedules()[random.below(smooth_schedules().size())];
         const auto proxy = ErrorProxy::power(random.uniform(2.5, 4.0));
-        const auto any = make_problem(noise, nfe, {.proxy = proxy, .d_min = random.below(2) ? 0.0 : 0.5 / nfe});
+        const auto any = make_problem(noise, nfe, {.proxy = proxy, .limits = Limits::published, .d_min = random.below(2) ? 0.0 : 0.5 / nfe});
         auto x = random_start(random, any);
         Newton(any).minimize(x, any.t_max, any.t_min, kEvaluations, true);
         CHECK(stationarity(any, x, any.t_max, any.t_min) < 1e-5);
@@ -156,7 +156,7 @@ TEST_CASE("Newton over t and over lambda agrees with SLSQP") {
             const std::string name(to_string(noise.family()));
                 CAPTURE(name);
             CAPTURE(nfe);
-            const auto problem = make_problem(noise, nfe, {.d_min = 0.5 / nfe});
+            const auto problem = make_problem(noise, nfe, {.limits = Limits::published, .d_min = 0.5 / nfe});
             LowerLevel newton(problem, LocalSolver::newton, kEvaluations), slsqp(problem, LocalSolver::slsqp, kEvaluations);
             const Psi psi{random.uniform(3.0, 16.0), random.uniform(problem.t_min.first, problem.t_min.second),
                           random.uniform(problem.t_max.first, problem.t_max.second)};
@@ -179,7 +179,7 @@ TEST_CASE("Newton over lambda: the inner gradient vanishes and the ends stay to 
                 CAPTURE(name);
                 CAPTURE(p);
                 CAPTURE(nfe);
-                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .d_min = 0.0});
+                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = 0.0});
                 auto lambdas = random_increasing(random, problem.nodes(), random.uniform(-4.0, -2.0), random.uniform(1.0, 4.0));
                 const std::size_t n = lambdas.size();
                 const double first = lambdas.front(), last = lambdas.back(), before = mep(noise, lambdas, problem.proxy);
@@ -211,7 +211,7 @@ TEST_CASE("on a rough table blocks of tied nodes settle where no shift of theirs
     for (int repeat = 0; repeat < 60; ++repeat) {
         CAPTURE(repeat);
         const auto noise = rough_table(random);
-        const auto problem = make_problem(noise, 8, {.proxy = ErrorProxy::power(random.uniform(0.8, 1.3)), .d_min = 0.06});
+        const auto problem = make_problem(noise, 8, {.proxy = ErrorProxy::power(random.uniform(0.8, 1.3)), .limits = Limits::published, .d_min = 0.06});
         auto t = random_start(random, problem);
         const double before = value_of(problem, t);
         const auto result = Newton(problem).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
@@ -251,7 +251,7 @@ TEST_CASE("soft spacing: Newton agrees with a minimizer that needs no derivative
                 CAPTURE(name);
                 CAPTURE(gamma);
                 CAPTURE(nfe);
-                const auto problem = make_problem(noise, nfe, {.gamma = gamma, .d_min = 0.8 / nfe});
+                const auto problem = make_problem(noise, nfe, {.gamma = gamma, .limits = Limits::published, .d_min = 0.8 / nfe});
                 REQUIRE(problem.soft);
                 auto t = random_start(random, problem);
                 const double before = value_of(problem, t);

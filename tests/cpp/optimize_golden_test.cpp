@@ -29,6 +29,7 @@ Options with(Search search, Terminal terminal) {
     Options options;
     options.search = search;
     options.terminal = terminal;
+    options.limits = Limits::published;
     return options;
 }
 

@@ -18,6 +18,7 @@ constexpr double kInf = std::numeric_limits<double>::infinity();
 template <class Change>
 std::string refusal(Change change, int nfe = 4) {
     Options options;
+    options.limits = Limits::published;
     options.evolution.max_generations = 0;
     change(options);
     return invalid_message([&] { optimize(sd_noise(), nfe, options); });
@@ -78,9 +79,9 @@ TEST_CASE("a spacing that does not fit says what it needs and what room there is
           }).empty());
 }
 
-TEST_CASE("default ends beyond a noise schedule's range are named") {
+TEST_CASE("published ends beyond a noise schedule's range are named") {
     const auto coarse = NoiseSchedule::from_alphas_cumprod(std::vector{0.9, 0.5, 0.1});  // t from 1/3
-    const auto message = invalid_message([&] { optimize(coarse, 2); });
+    const auto message = invalid_message([&] { optimize(coarse, 2, {.limits = Limits::published}); });
     CHECK(message.starts_with("t_min must be within the noise schedule's t range"));
     CHECK(message.find("the default") != std::string::npos);
 }

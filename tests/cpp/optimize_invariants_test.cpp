@@ -69,6 +69,7 @@ Case random_case(Random& random) {
 void check_schedule(const Case& c, const Schedule& s) {
     const Options& o = c.options;
     const auto calls = static_cast<std::size_t>(c.nfe);
+    const ErrorProxy proxy = o.proxy.value_or(ErrorProxy::power(c.noise.family() == Family::ve ? 1.0 : 2.0));
     CAPTURE(c.name);
     CAPTURE(c.nfe);
     CAPTURE(to_string(o.terminal));
@@ -76,7 +77,7 @@ void check_schedule(const Case& c, const Schedule& s) {
     CAPTURE(to_string(search));
     CAPTURE(to_string(o.local.value_or(LocalSolver::newton)));
     CAPTURE(to_string(o.objective));
-    CAPTURE(o.proxy.p());
+    CAPTURE(proxy.p());
     CAPTURE(o.d_min.value_or(-1.0));
     REQUIRE(s.nfe == c.nfe);
     REQUIRE(s.terminal == o.terminal);
@@ -127,7 +128,7 @@ void check_schedule(const Case& c, const Schedule& s) {
         missing += std::pow(std::max(0.0, *o.d_min - gap), 2);
     }
     const double objective =
-        o.objective == LowerObjective::mep ? mep(c.noise, lambdas, o.proxy) : dm_nonuni(c.noise, lambdas, o.proxy);
+        o.objective == LowerObjective::mep ? mep(c.noise, lambdas, proxy) : dm_nonuni(c.noise, lambdas, proxy);
     REQUIRE(std::isfinite(s.mep));
     REQUIRE(relative_error(s.mep, objective) < 1e-12);
     REQUIRE(relative_error(s.penalty, o.gamma.value_or(kPublishedGamma) * missing) < 1e-12);
@@ -262,6 +263,8 @@ TEST_CASE("a larger room never costs: bilevel with looser bounds is as good") {
     const auto noise = sd_noise();
     Options options;
     options.terminal = Terminal::t_min;
+    options.search = Search::bilevel;
+    options.limits = Limits::published;
     double previous = HUGE_VAL;
     for (double d : {0.14, 0.1, 0.05, 0.0}) {  // looser spacing
         options.d_min = d;
@@ -271,8 +274,9 @@ TEST_CASE("a larger room never costs: bilevel with looser bounds is as good") {
     }
 }
 
-TEST_CASE("the shift moves the default ends of flow") {
+TEST_CASE("the shift moves the published ends of flow") {
     Options options;
+    options.limits = Limits::published;
     options.evolution = {.population_factor = 2, .max_generations = 3};
     options.terminal = Terminal::t_min;
     const auto noise = NoiseSchedule::flow(3.0);
@@ -280,4 +284,34 @@ TEST_CASE("the shift moves the default ends of flow") {
     CHECK(s.psi.t_min >= noise.shifted(0.01));
     CHECK(s.psi.t_min <= noise.shifted(0.03));
     CHECK(s.psi.t_max >= noise.shifted(0.96));
+}
+
+TEST_CASE("without limits given the first node is at the most noise and the last where its sigma has fallen with nfe") {
+    for (const auto& [name, noise] : every_schedule())
+        for (int nfe : {2, 3, 8, 20, 150})
+            for (Terminal terminal : {Terminal::zero, Terminal::t_min, Terminal::skip}) {
+                CAPTURE(name);
+                CAPTURE(nfe);
+                Options options;
+                options.terminal = terminal;
+                options.gap = std::numeric_limits<double>::infinity();
+                const auto s = optimize(noise, nfe, options);
+                const auto [low, high] = noise.t_range();
+                CHECK(s.psi.t_max == high);
+                CHECK(s.psi.t_min <= 0.5 * (low + high));
+                const double sigma = (terminal == Terminal::zero ? 1.5 : 0.2) * noise.shift() / nfe, reached = std::exp(-noise.lambda(s.psi.t_min));
+                if (s.psi.t_min > low * (1.0 + 1e-9) && s.psi.t_min < 0.5 * (low + high)) CHECK(relative_error(reached, sigma) < 1e-9);
+                const double even = (high - s.psi.t_min) / (nfe - (terminal == Terminal::zero));
+                CHECK(s.d_min == doctest::Approx(std::min(0.75 * d_min(nfe), 0.8 * even)).epsilon(1e-12));
+            }
+}
+
+TEST_CASE("limits that are not given do not stand in the way of a short range") {
+    for (double first : {0.3, 0.05, 0.004}) {
+        Options options;
+        options.t_max = {first, first};
+        const auto s = optimize(sd_noise(), 4, options);
+        CHECK(s.psi.t_max == first);
+        CHECK(s.psi.t_min <= 0.5 * (first + 0.001) + 1e-15);
+    }
 }

@@ -52,7 +52,7 @@ TEST_CASE("SPF agrees with the golden values") {
 TEST_CASE("SPF refuses what makes no sense") {
     const auto noise = sd_noise();
     const std::vector lambdas = {-1.0, 0.0, 1.0};
-    const auto proxy = ErrorProxy::power();
+    const auto proxy = ErrorProxy::power(2.0);
     for (double bad : {-1.0, std::nan(""), HUGE_VAL}) {
         CHECK(refuses("d_min", [&] { spf(noise, lambdas, bad, 1.0, proxy); }));
         CHECK(refuses("gamma", [&] { spf(noise, lambdas, 0.1, bad, proxy); }));

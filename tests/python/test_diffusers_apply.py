@@ -40,6 +40,7 @@ def fitting(scheduler: Any, steps: int, mu: float | None = None) -> Any:
         2 * steps - 1 if name.startswith(TWO_CALLS) else steps,
         terminal="t_min" if name.startswith(("DEIS", "SA")) else "zero",
         solver="heun" if name.startswith(TWO_CALLS) else None,
+        limits="published" if name.startswith("DEIS") else None,  # DEIS does not start at alpha 1e-6
     )
 
 

@@ -14,7 +14,7 @@ from tables import GOLDEN, NOISE, SD
 @pytest.mark.parametrize("name", NOISE)
 def test_golden_optimum_certified(name):
     for case in GOLDEN[name]["constrained_optimum"]:
-        s = hso.optimize(NOISE[name], nfe=case["nfe"], terminal="t_min", p=case["p"])
+        s = hso.optimize(NOISE[name], nfe=case["nfe"], terminal="t_min", p=case["p"], limits="published")
         assert s.search == "exact" and s.status == "converged" and s.psi.rho is None
         assert s.fitness == pytest.approx(case["F"], rel=1e-7)
         assert s.min_spacing >= case["d_min"] - 1e-9
@@ -43,8 +43,8 @@ def test_a_smaller_gap_costs_work_and_is_reached():
 
 
 def test_gamma_makes_the_spacing_soft():
-    hard = hso.optimize(SD, 6, terminal="t_min")
-    soft = [hso.optimize(SD, 6, terminal="t_min", gamma=gamma) for gamma in (0.0, 1.0, 1e3, 1e6)]
+    hard = hso.optimize(SD, 6, terminal="t_min", limits="published")
+    soft = [hso.optimize(SD, 6, terminal="t_min", gamma=gamma, limits="published") for gamma in (0.0, 1.0, 1e3, 1e6)]
     fitness = [s.fitness for s in soft]
     assert fitness == sorted(fitness) and fitness[-1] <= hard.fitness
     assert soft[1].min_spacing < hard.d_min and soft[1].penalty > 0.0

@@ -12,7 +12,7 @@ from tables import GOLDEN, NOISE, SD
 @pytest.mark.parametrize("name", NOISE)
 def test_golden_constrained_optimum(name):
     for case in GOLDEN[name]["constrained_optimum"]:
-        s = hso.optimize(NOISE[name], nfe=case["nfe"], terminal="t_min", p=case["p"])
+        s = hso.optimize(NOISE[name], nfe=case["nfe"], terminal="t_min", p=case["p"], limits="published")
         assert s.fitness == pytest.approx(case["F"], rel=1e-6)
         assert s.min_spacing >= case["d_min"] - 1e-9
 
@@ -89,7 +89,7 @@ def test_strictly_monotone_and_feasible_for_every_family(noise, p, d_min):
 
 
 def test_a_spacing_that_just_fits():
-    s = hso.optimize(SD, nfe=10, terminal="t_min", d_min=0.99 / 10)
+    s = hso.optimize(SD, nfe=10, terminal="t_min", d_min=0.99 / 10, limits="published")
     np.testing.assert_allclose(np.diff(s.t), -0.099, atol=1e-9)
 
 
@@ -138,7 +138,10 @@ BAD = {
     "gamma NaN": ({"gamma": np.nan}, "gamma must be.*nan"),
     "p": ({"p": -0.5}, "p must be.*-0.5"),
     "d_min": ({"d_min": -0.1}, "d_min must be.*-0.1"),
-    "spacing": ({"d_min": 0.3}, r"d_min must be at most 0.2475 for nfe = 5.*4 intervals.*1.2.*room 0.99.*0.3"),
+    "spacing": (
+        {"d_min": 0.3, "limits": "published"},
+        r"d_min must be at most 0.2475 for nfe = 5.*4 intervals.*1.2.*room 0.99.*0.3",
+    ),
     "reversed": ({"t_min": (0.03, 0.01)}, r"t_min must be.*low <= high.*\(0.03, 0.01\)"),
     "rho": ({"rho": (0.0, 3.0)}, "rho must be.*0"),
     "overlap": ({"t_min": (0.5, 0.9), "t_max": (0.7, 1.0)}, "t_min must be.*t_max.*0.7"),
@@ -158,9 +161,9 @@ def test_bad_input_names_argument_value_and_limit(name):
         hso.optimize(**{"noise": SD, "nfe": 5, **change})
 
 
-def test_default_ends_outside_a_short_table_are_refused():
+def test_published_ends_outside_a_short_table_are_refused():
     with pytest.raises(ValueError, match=r"t_min must be within.*\(0.01, 0.03\) \(the default\)"):
-        hso.optimize(hso.NoiseSchedule.from_alphas_cumprod([0.9, 0.1]), nfe=4)
+        hso.optimize(hso.NoiseSchedule.from_alphas_cumprod([0.9, 0.1]), nfe=4, limits="published")
 
 
 @pytest.mark.parametrize(("p", "status"), [(2.0, "converged"), (4.0, "collapsed")])
@@ -176,3 +179,24 @@ def test_collapse_is_a_local_minimum():
     collapsed = hso.optimize(SD, nfe=6, terminal="t_min", p=4.0, d_min=0.0, search="bilevel")
     assert s.status == "converged" and s.gap <= 1e-6
     assert s.fitness < collapsed.fitness * (1 - 1e-3)
+
+
+@pytest.mark.parametrize("noise", [SD, hso.NoiseSchedule.flow(shift=3.0), hso.NoiseSchedule.edm()])
+def test_measured_limits_by_default(noise):
+    """The first node at the most noise, the last at the VE sigma 1.5 shift / nfe, 0.2 shift / nfe for other terminals."""
+    for nfe in (6, 10, 20):
+        s = hso.optimize(noise, nfe)
+        assert s.t[0] == noise.t_range[1] and s == hso.optimize(noise, nfe, limits="measured")
+        assert np.exp(-s.lambdas[-2]) == pytest.approx(1.5 * noise.shift / nfe)
+        last = min(np.log(nfe / (0.2 * noise.shift)), noise.lambda_range[1])
+        assert hso.optimize(noise, nfe, terminal="skip").psi.t_min == pytest.approx(noise.t(last))
+    paper = hso.optimize(noise, 4, search="paper")
+    assert paper == hso.optimize(noise, 4, search="paper", limits="published") and paper.d_min == hso.d_min(4)
+
+
+def test_without_p_mep_is_the_familys():
+    """p = 2 is the published one; for VE it makes every schedule the same (w = G - G'' = 0) and 1 stands instead."""
+    for noise, p in ((SD, 2.0), (hso.NoiseSchedule.flow(), 2.0), (hso.NoiseSchedule.edm(), 1.0)):
+        s = hso.optimize(noise, 6)
+        assert s == hso.optimize(noise, 6, p=p) and s.mep == hso.mep(noise, s.lambdas[:-1], p=p)
+        assert s.mep == hso.mep(noise, s.lambdas[:-1]) == hso.Schedule.from_nodes(noise, s.t[:-1]).mep

@@ -16,7 +16,10 @@ class MonotoneCubic;
 class ErrorProxy {
   public:
     /// eps~ = sigma^p / alpha, any real p >= 0 (finite). G = sigma^(p-1).
-    static ErrorProxy power(double p = 2.0);
+    static ErrorProxy power(double p);
+
+    /// What stands where none is given: p = 2, the published one; for VE (EDM), where that makes MEP the same for every schedule, 1.
+    static ErrorProxy standard(const NoiseSchedule& noise);
 
     /// eps~ given by values at nodes: `lambda` strictly increasing (n >= 2), `value` > 0. log(value) is interpolated by
     /// a monotone-preserving cubic, and continued beyond the ends with the end slopes.

@@ -10,7 +10,8 @@ namespace hso {
 
 /// MEP (paper eq. 8): J = sum_i eps~(m_i) (e^{lambda_{i+1}} - e^{lambda_i}), m_i the midpoint of lambda_i, lambda_{i+1};
 /// computed as sum_i 2 G(m_i) sinh(h_i/2). `lambdas`: n >= 1 finite nodes, any order (the published search sorts).
-double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy = ErrorProxy::power());
+double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy);
+double mep(const NoiseSchedule& noise, std::span<const double> lambdas);  ///< with ErrorProxy::standard, as the next ones
 
 /// MEP and its gradient; `gradient` has the nodes' size.
 double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
@@ -36,15 +37,15 @@ double mep_hessian(const NoiseSchedule& noise, std::span<const double> lambdas, 
 /// sum_i eps~(lambda_i) |sum of the weights of node i|, with the published rule that for N <= 7 intervals the first
 /// three steps add the root of their squares instead. `lambdas`: n >= 1 strictly increasing nodes. The last node is
 /// no evaluation point.
-double dm_nonuni(const NoiseSchedule& noise, std::span<const double> lambdas,
-                 const ErrorProxy& proxy = ErrorProxy::power());
+double dm_nonuni(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy);
+double dm_nonuni(const NoiseSchedule& noise, std::span<const double> lambdas);
 
 /// The same with its gradient. The bound has kinks where a node's weight changes sign; there the gradient is one-sided.
 double dm_nonuni_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                           std::span<double> gradient);
 
 /// SPF (paper eq. 9, 10): MEP + gamma sum_i max(0, d_min - |t_{i+1} - t_i|)^2.
-double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma = 1e9,
-           const ErrorProxy& proxy = ErrorProxy::power());
+double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma, const ErrorProxy& proxy);
+double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma = 1e9);
 
 }  // namespace hso

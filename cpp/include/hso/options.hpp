@@ -35,6 +35,15 @@ enum class LowerObjective {
     dm_nonuni,  ///< DM-NonUni's bound for UniPC (Xue et al. 2024)
 };
 
+/// The ends and the spacing where t_min, t_max and d_min are not given.
+enum class Limits {
+    /// As the samples of five models ask for (docs/quality.md): the first node at the most noise; the last where
+    /// exp(-lambda) = 1.5 shift/nfe for Terminal::zero, 0.2 shift/nfe for the others, but at most halfway up to the first;
+    /// three quarters of d_min(nfe) apart, at most 0.8 of an even spacing.
+    measured,
+    published,  ///< t in 0.01..0.03 and 0.96..1 on the sampler's clock (see NoiseSchedule::shifted), d_min(nfe)
+};
+
 /// Differential evolution (Storn and Price 1997), best1bin with dither; the defaults are the published settings.
 struct EvolutionOptions {
     int population_factor = 20;     ///< individuals per parameter: 20 x 3
@@ -48,23 +57,23 @@ struct EvolutionOptions {
 /// The published weight of the spacing penalty.
 constexpr double kPublishedGamma = 1e9;
 
-/// Options of optimize(); the numbers default to the published ones.
+/// Options of optimize().
 struct Options {
     Terminal terminal = Terminal::zero;
     std::optional<Search> search = {};      ///< default: exact for MEP, bilevel for DM-NonUni, which is no chain
     std::optional<LocalSolver> local = {};  ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
     LowerObjective objective = LowerObjective::mep;
-    ErrorProxy proxy = ErrorProxy::power(2.0);
+    std::optional<ErrorProxy> proxy = {};  ///< default: ErrorProxy::standard
     /// Weight of the spacing penalty, >= 0. With Search::exact a value makes the spacing soft: the minimum of MEP plus
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
     /// schedules that miss the spacing.
     std::optional<double> gamma = {};
     double gap = 1e-6;  ///< Search::exact: the relative gap to certify, > 0; infinity: no certificate
-    std::optional<double> d_min = {};                     ///< least spacing in t; default d_min(nfe)
-    std::pair<double, double> rho = {3.0, 16.0};          ///< range of psi's rho
-    /// Ranges of the ends in t. Defaults: 0.01..0.03 and 0.96..1 on the sampler's clock, see NoiseSchedule::shifted.
-    std::optional<std::pair<double, double>> t_min = {};
-    std::optional<std::pair<double, double>> t_max = {};
+    std::optional<Limits> limits = {};            ///< default: measured; published for Search::paper and DM-NonUni
+    std::optional<double> d_min = {};             ///< least spacing in t; default: see Limits
+    std::pair<double, double> rho = {3.0, 16.0};  ///< range of psi's rho
+    std::optional<std::pair<double, double>> t_min = {};  ///< range of the last optimized node's t; default: see Limits
+    std::optional<std::pair<double, double>> t_max = {};  ///< of the first node's
     std::uint64_t seed = 0;
     int threads = 1;           ///< 0: one per processor. The result does not depend on it.
     int local_iterations = 80; ///< most objective evaluations of one lower-level solve (published: 80 iterations)

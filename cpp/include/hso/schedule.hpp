@@ -53,6 +53,7 @@ std::string_view to_string(Terminal value);
 std::string_view to_string(Search value);
 std::string_view to_string(LocalSolver value);
 std::string_view to_string(LowerObjective value);
+std::string_view to_string(Limits value);
 std::string_view to_string(Status value);
 
 }  // namespace hso
