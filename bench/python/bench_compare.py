@@ -121,7 +121,7 @@ def add_hso(setting: Setting) -> dict[str, Callable[[], hso.Schedule]]:
     searches: dict[str, Callable[[], hso.Schedule]] = {}
     for name, options in HSO.items():
         searches[name] = lambda options=options: hso.optimize(  # type: ignore[misc]
-            setting.noise, setting.nfe, terminal="t_min", **options
+            setting.noise, setting.nfe, terminal="t_min", limits="published", **options
         )
         found = searches[name]()
         extra = {"options": options, "status": found.status, "lower_bound": found.lower_bound, "gap": found.gap}

@@ -50,7 +50,7 @@ def row(series: str, noise: hso.NoiseSchedule, nfe: int, options: dict[str, Any]
     """One search, its answer checked against its own spacing, and its times."""
 
     def search() -> hso.Schedule:
-        return hso.optimize(noise, nfe, terminal="t_min", **options)
+        return hso.optimize(noise, nfe, terminal="t_min", limits="published", **options)
 
     found = search()
     if found.min_spacing < found.d_min - ROUNDING:
@@ -108,10 +108,10 @@ def list_call(noise: hso.NoiseSchedule) -> dict[str, Any]:
     """One call for several nfe against one call for the largest, and against one call for each."""
 
     def together() -> list[hso.Schedule]:
-        return hso.optimize(noise, list(LIST), terminal="t_min", **EXACT)
+        return hso.optimize(noise, list(LIST), terminal="t_min", limits="published", **EXACT)
 
     def alone(nfe: int) -> hso.Schedule:
-        return hso.optimize(noise, nfe, terminal="t_min", **EXACT)
+        return hso.optimize(noise, nfe, terminal="t_min", limits="published", **EXACT)
 
     for several, single in zip(together(), map(alone, LIST), strict=True):
         if abs(several.fitness - single.fitness) > ROUNDING * single.fitness:
@@ -134,7 +134,7 @@ def call_cost(noise: hso.NoiseSchedule, calls: int) -> dict[str, Any]:
     wall, core = [], []
     for _ in range(calls):
         began = time.perf_counter()
-        found = hso.optimize(noise, 10, terminal="t_min", **EXACT)
+        found = hso.optimize(noise, 10, terminal="t_min", limits="published", **EXACT)
         wall.append(time.perf_counter() - began)
         core.append(found.elapsed)
     added = np.subtract(wall, core).tolist()
@@ -154,7 +154,7 @@ def two_threads(noise: hso.NoiseSchedule, runs: int) -> dict[str, Any]:
     for _ in range(runs):
         for threads, found in seconds.items():
             began = time.perf_counter()
-            answers[threads] = hso.optimize(noise, 20, terminal="t_min", threads=threads, **SLSQP)
+            answers[threads] = hso.optimize(noise, 20, terminal="t_min", limits="published", threads=threads, **SLSQP)
             found.append(time.perf_counter() - began)
     if not np.array_equal(answers[1].t, answers[2].t):
         raise SystemExit("two threads: the schedule is not bitwise that of one thread")

@@ -31,7 +31,7 @@ def table5(noise: hso.NoiseSchedule, nfe: int = PRINTED_NFE, *, terminal: Termin
     found = {
         "with penalty": hso.optimize(noise, nfe, terminal=terminal, search="paper"),
         "without penalty": hso.optimize(noise, nfe, terminal=terminal, search="paper", gamma=0.0),
-        "with constraint": hso.optimize(noise, nfe, terminal=terminal, gap=None),
+        "with constraint": hso.optimize(noise, nfe, terminal=terminal, limits="published", gap=None),
     }
     if nfe == PRINTED_NFE and terminal == "zero" and noise.family == "vp" and noise.num_train_timesteps == 1000:
         for name, timesteps in _PRINTED.items():
@@ -64,6 +64,7 @@ def table7(noise: hso.NoiseSchedule, nfe: int = 4, *, terminal: Terminal) -> dic
                 terminal=terminal,
                 search="bilevel",
                 objective=objective,
+                limits="published",
                 d_min=spacing,
                 rho=(3.0, 16.0) if bilevel else (RHO, RHO),
                 t_min=None if bilevel else (t_min, t_min),

@@ -49,18 +49,22 @@ def _as_rows(lam: npt.ArrayLike) -> Array:
     return array
 
 
-def mep(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> float | Array:
+def mep(
+    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None
+) -> float | Array:
     """Midpoint error proxy (paper eq. 8) of nodes `lam`, shape (n,): sum of eps~(m_i) (e^lam_{i+1} - e^lam_i).
 
-    eps~ = sigma^p / alpha with p >= 0 (by default 2, for EDM 1), or `proxy`. Many schedules at a time, shape (..., n), give an array of shape
-    (...,), several times faster than one by one and the same to 1e-14.
+    eps~ = sigma^p / alpha with p >= 0 (by default 2, for EDM 1), or `proxy`. Many schedules at a time, shape
+    (..., n), give an array of shape (...,), several times faster than one by one and the same to 1e-14.
     """
     rows = _as_rows(lam)
     evaluate = _core.mep if rows.ndim == 1 else _core.mep_batch
     return evaluate(core_noise(noise), rows, core_proxy(noise, p, proxy))
 
 
-def mep_gradient(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> Array:
+def mep_gradient(
+    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None
+) -> Array:
     """Gradient of `mep` with respect to every node: the shape of `lam`, (n,) or, for many schedules, (..., n)."""
     rows = _as_rows(lam)
     evaluate = _core.mep_gradient if rows.ndim == 1 else _core.mep_gradient_batch
@@ -74,7 +78,9 @@ def mep_hessian(
     return _core.mep_hessian(core_noise(noise), as_vector("lam", lam), core_proxy(noise, p, proxy))[2:]
 
 
-def dm_nonuni(noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None) -> float:
+def dm_nonuni(
+    noise: NoiseSchedule, lam: npt.ArrayLike, *, p: float | None = None, proxy: ErrorProxy | None = None
+) -> float:
     """DM-NonUni's bound for UniPC-like multistep solvers (Xue et al. 2024, eq. 25) of strictly increasing nodes."""
     return _core.dm_nonuni(core_noise(noise), as_vector("lam", lam), core_proxy(noise, p, proxy))
 
@@ -106,7 +112,9 @@ def spf(
     `d_min` defaults to the paper's value for `nfe`; `gamma` >= 0.
     """
     least = _core.d_min(as_integer("nfe", nfe, least=1)) if d_min is None else as_number("d_min", d_min)
-    return _core.spf(core_noise(noise), as_vector("lam", lam), least, as_number("gamma", gamma), core_proxy(noise, p, proxy))
+    return _core.spf(
+        core_noise(noise), as_vector("lam", lam), least, as_number("gamma", gamma), core_proxy(noise, p, proxy)
+    )
 
 
 def karras_start(noise: NoiseSchedule, nodes: int, *, rho: float, t_min: float, t_max: float) -> Array:

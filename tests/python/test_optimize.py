@@ -183,7 +183,7 @@ def test_collapse_is_a_local_minimum():
 
 @pytest.mark.parametrize("noise", [SD, hso.NoiseSchedule.flow(shift=3.0), hso.NoiseSchedule.edm()])
 def test_measured_limits_by_default(noise):
-    """The first node at the most noise, the last at the VE sigma 1.5 shift / nfe, 0.2 shift / nfe for other terminals."""
+    """First node at the most noise, last at the VE sigma 1.5 shift / nfe, 0.2 shift / nfe for other terminals."""
     for nfe in (6, 10, 20):
         s = hso.optimize(noise, nfe)
         assert s.t[0] == noise.t_range[1] and s == hso.optimize(noise, nfe, limits="measured")
