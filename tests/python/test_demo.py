@@ -36,12 +36,13 @@ def test_every_schedule_is_compared(done):
         ("UniPC", "default", "zero"),
         ("UniPC", "uniform", "zero"),
         ("UniPC", "DM-NonUni", "t_min"),
-        ("UniPC", "HSO, t_min", "t_min"),
-        ("UniPC", "HSO, zero", "zero"),
+        ("UniPC", "HSO paper", "t_min"),
+        ("UniPC", "HSO", "zero"),
         ("DDIM", "default", "zero"),
         ("DDIM", "uniform", "zero"),
         ("DDIM", "DM-NonUni", "zero"),
-        ("DDIM", "HSO, zero", "zero"),
+        ("DDIM", "HSO paper", "zero"),
+        ("DDIM", "HSO", "zero"),
     ]
     assert all(row["nfe"] == len(row["timesteps"]) == 4 for row in report["distances"])
 
