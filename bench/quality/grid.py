@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from itertools import zip_longest
 from pathlib import Path
 
@@ -49,7 +50,12 @@ def _draw(canvas: Image.Image, block: Block, left: int, top: int) -> None:
 
 
 def save_grid(path: Path, columns: Sequence[Sequence[Block]]) -> None:
-    """Lays columns of blocks side by side, blocks of one place at one height, and writes them as a PNG."""
+    """Writes `png` of the columns."""
+    path.write_bytes(png(columns))
+
+
+def png(columns: Sequence[Sequence[Block]]) -> bytes:
+    """Lays columns of blocks side by side, blocks of one place at one height: a PNG file's bytes."""
     widths = [max(_width(block) for block in column) for column in columns]
     heights = [max(_height(block) for block in blocks) for blocks in zip_longest(*columns)]
     size = (sum(widths) + _GAP * (len(widths) + 1), sum(heights) + _GAP * (len(heights) + 1))
@@ -61,4 +67,6 @@ def save_grid(path: Path, columns: Sequence[Sequence[Block]]) -> None:
             _draw(canvas, block, left, top)
             top += height + _GAP
         left += width + _GAP
-    canvas.save(path)
+    buffer = BytesIO()
+    canvas.save(buffer, format="PNG")
+    return buffer.getvalue()

@@ -4,7 +4,8 @@
     accelerate launch bench/quality/lab.py full --models sd --out bench/results/quality_sd.json
 
 Every measurement is kept under out/lab by its content: a run that is cut short goes on where it was,
-and two processes give the numbers of one. Writes one JSON; report.py makes the page of it.
+and two processes give the numbers of one. Writes the results, and beside them the page that shows them
+with what the schedules make of the same noise: report.py's page, with sample grids.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ import json
 import os
 import platform
 import sys
+import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
@@ -25,7 +27,11 @@ from rich.console import Console
 from rich.progress import track
 
 import collect
+import lab_grids
+import report
+import report_document
 import studies
+import whole_file
 from classifier import load_classifier
 from plan import FULL, QUICK, Plan, Task, tasks
 from run import SOLVERS
@@ -71,22 +77,44 @@ class Lab:
         self.accelerator.wait_for_everyone()
 
 
-def run(plan: Plan, store: Store, accelerator: Any, console: Console) -> dict[str, Any] | None:
-    """The results document, on the first process; None on the others."""
+class Results(NamedTuple):
+    """A run's document, and sample grids: PNG files' bytes by title."""
+
+    document: dict[str, Any]
+    grids: dict[str, bytes]
+
+
+def run(name: str, plan: Plan, store: Store, accelerator: Any, console: Console) -> Results | None:
+    """The results of a plan under the run's name, on the first process; None on the others.
+
+    "seconds" is the wall time of this run; what was in the store took none of it.
+    """
+    began = time.perf_counter()
     lab = Lab(plan, store, accelerator, console)
-    document: dict[str, Any] = {"run": plan.as_json() | versions(), **{part: [] for part in collect.PARTS}}
+    about: dict[str, Any] = {"name": name, "seconds": 0.0} | plan.as_json() | versions()
+    document: dict[str, Any] = {"run": about, **{part: [] for part in collect.PARTS}}
+    grids: dict[str, bytes] = {}
     for model in plan.models:
         subject = lab.subject(model, 0, plan.samples)
         found, left_out = tasks(plan, model, subject.model.noise, subject.check)
         lab.measure(model, found)
         document["left_out"] += left_out
-        measured = collect.rows(lab, model, found)
-        document["rows"] += measured
+        document["rows"] += collect.rows(lab, model, found)
         document["floors"] += collect.floors(lab, model)
         document["tests"] += collect.tests(lab, model, found)
         for part, study in studies.STUDIES.items():
             document[part] += study(lab, model)
-    return document if accelerator.is_main_process else None
+        if accelerator.is_main_process:
+            grids |= lab_grids.grids(lab, model, found)
+    about["seconds"] = round(time.perf_counter() - began, 1)
+    return Results(document, grids) if accelerator.is_main_process else None
+
+
+def write(results: Results, out: Path) -> None:
+    """The document, and the page beside it. Raises StorageError where there is no room or no way."""
+    whole_file.write(out, (json.dumps(results.document, indent=1) + "\n").encode())
+    page = report.render(report_document.parse(results.document), results.grids)
+    whole_file.write(out.with_suffix(".html"), page.encode())
 
 
 def versions() -> dict[str, Any]:
@@ -113,7 +141,7 @@ def parse(argv: list[str] | None) -> tuple[Plan, argparse.Namespace]:
     parser.add_argument("--oracle", type=int, help="evaluations of the direct optimization")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--store", type=Path, default=Path("out/lab"))
-    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="the results, .json; the page, .html, goes beside them")
     options = parser.parse_args(argv)
     changes: dict[str, Any] = {
         field.name: tuple(value) if isinstance(value, list) else value
@@ -124,6 +152,8 @@ def parse(argv: list[str] | None) -> tuple[Plan, argparse.Namespace]:
     for name, least in (("seeds", 2), ("samples", 4)):
         if getattr(plan, name) < least:
             parser.error(f"--{name} must be at least {least}, got {getattr(plan, name)}")
+    if options.out.suffix != ".json":
+        parser.error(f"--out must end in .json, got {options.out}")
     if min(plan.nfe) < 2:
         parser.error(f"--nfe must be at least 2, got {min(plan.nfe)}")
     return plan, options
@@ -134,16 +164,18 @@ def main(argv: list[str] | None = None) -> None:
     plan, options = parse(argv)
     torch.set_num_threads(options.threads)
     console = Console(stderr=True)
+    name = f"{options.run}: {', '.join(plan.models)}"
     try:
-        document = run(plan, Store(options.store), Accelerator(cpu=not torch.cuda.is_available()), console)
-    except (FileNotFoundError, OSError) as error:
-        raise SystemExit(f"error: {error}") from error
-    if document is not None:
+        # Before the hours that are lost on a folder that cannot be made.
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        draft = options.out.with_suffix(".partial")
-        draft.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
-        draft.replace(options.out)
-        console.print(f"Wrote {options.out}: {len(document['rows'])} rows")
+        results = run(name, plan, Store(options.store), Accelerator(cpu=not torch.cuda.is_available()), console)
+        if results is not None:
+            write(results, options.out)
+    except OSError as error:
+        raise SystemExit(f"error: {error}") from error
+    if results is not None:
+        page = options.out.with_suffix(".html")
+        console.print(f"Wrote {options.out}, {len(results.document['rows'])} rows, and {page}")
 
 
 if __name__ == "__main__":

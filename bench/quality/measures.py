@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -20,19 +20,34 @@ def distances(images: npt.NDArray[np.float32], solution: npt.NDArray[np.float32]
     return each
 
 
-def frechet_distance(x: npt.ArrayLike, y: npt.ArrayLike) -> float:
+class Moments(NamedTuple):
+    """Of features (n, d): their mean (d,) and a factor F of their covariance F^T F, (min(n, d), d)."""
+
+    mean: Array
+    factor: Array
+
+
+def moments(x: npt.ArrayLike) -> Moments:
+    """Of features (n, d), n >= 2, with the unbiased covariance."""
+    features = _features("x", x)
+    mean = features.mean(axis=0)
+    return Moments(mean, np.linalg.qr(features - mean, mode="r") / np.sqrt(len(features) - 1.0))
+
+
+def frechet_distance(x: npt.ArrayLike, y: npt.ArrayLike, *, own_moments: Moments | None = None) -> float:
     """The Frechet distance of the normal distributions with the features' means and covariances.
 
     |m - m'|^2 + tr S + tr S' - 2 tr (S^1/2 S' S^1/2)^1/2 of features (n, d) and (n', d), n and n' >= 2
     (Heusel et al. 2017). With any factors S = F^T F and S' = F'^T F' the last trace is the sum of the
     singular values of F F'^T. The features' own triangular factors serve: no square root is taken of a
-    covariance, whose zero eigenvalues come out of rounding as 1e-16, and their roots as 1e-8.
+    covariance, whose zero eigenvalues come out of rounding as 1e-16, and their roots as 1e-8. `own_moments` are
+    `moments(y)`, where one `y` is compared with many `x`.
     """
     x, y = _two_sets(x, y)
-    shift = x.mean(axis=0) - y.mean(axis=0)
-    own, other = _covariance_factor(x), _covariance_factor(y)
-    overlap = np.linalg.svd(own @ other.T, compute_uv=False).sum()
-    return max(float(shift @ shift + np.sum(own**2) + np.sum(other**2) - 2.0 * overlap), 0.0)
+    (mean, factor), (other_mean, other) = moments(x), moments(y) if own_moments is None else own_moments
+    shift = mean - other_mean
+    overlap = np.linalg.svd(factor @ other.T, compute_uv=False).sum()
+    return max(float(shift @ shift + np.sum(factor**2) + np.sum(other**2) - 2.0 * overlap), 0.0)
 
 
 def kernel_distance(
@@ -91,13 +106,6 @@ def _mean_kernel(x: Array, y: Array, *, leave_out_diagonal: bool) -> float:
         total -= float(np.sum((np.einsum("ij,ij->i", x, y) / x.shape[1] + 1.0) ** 3))
         pairs -= len(x)
     return total / pairs
-
-
-def _covariance_factor(features: Array) -> Array:
-    """F with F^T F the unbiased covariance, (min(n, d), d)."""
-    centred = features - features.mean(axis=0)
-    factor: Array = np.linalg.qr(centred, mode="r") / np.sqrt(len(features) - 1.0)
-    return factor
 
 
 def _two_sets(x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[Array, Array]:

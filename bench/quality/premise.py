@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 import hso
 import nodes
+from hso.optimize import Limits, Terminal
 from significance import rank_correlation
 
 Array = npt.NDArray[np.float64]
@@ -30,23 +31,30 @@ def random_schedules(
     nfe: int,
     *,
     seed: int,
-    terminal: str = "zero",
+    terminal: Terminal = "zero",
     count: int = COUNT,
     d_min: float | None = None,
+    limits: Limits = "published",
 ) -> list[hso.Schedule]:
     """Schedules whose nodes t are uniform over all that HSO may choose from.
 
     That is, the polytope of nodes with ends in the paper's ranges and at least `d_min` apart, by default
-    `hso.d_min(nfe)`. There MEP and SPF are the same; WIDE draws schedules that miss the spacing too, on which
-    they differ. Between given ends the polytope's volume goes with slack^(intervals - 1), where slack
-    is what the spacing leaves over: so ends are drawn and kept with that probability, and the slack is
-    split evenly over the simplex (Dirichlet). Raises ValueError where the spacing does not fit.
+    `hso.d_min(nfe)`; with limits "measured" the ends and the spacing are hso's own, and only the interior varies. There
+    MEP and SPF are the same; WIDE draws schedules that miss the spacing too, on which they differ. Between given
+    ends the polytope's volume goes with slack^(intervals - 1), where slack is what the spacing leaves over: so ends
+    are drawn and kept with that probability, and the slack is split evenly over the simplex (Dirichlet). Raises
+    ValueError where the spacing does not fit.
     """
     if nfe < 2 or count < 1:
         raise ValueError(f"nfe must be at least 2 and count at least 1, got {nfe} and {count}")
     least = hso.d_min(nfe) if d_min is None else d_min
-    intervals = nodes.count(nfe, terminal) - 1
     (low_end, high_end), (low_start, high_start) = (nodes.from_clock(noise, ends) for ends in (nodes.LAST, nodes.FIRST))
+    if limits == "measured":
+        ours = hso.optimize(noise, nfe, terminal=terminal, limits=limits, gap=None)
+        low_end = high_end = ours.psi.t_min
+        low_start = high_start = ours.psi.t_max
+        least = ours.d_min if d_min is None else d_min
+    intervals = nodes.count(nfe, terminal) - 1
     room = high_start - low_end - intervals * least
     if not room > 0.0:
         raise ValueError(f"d_min must be below {(high_start - low_end) / intervals:.4g} for {nfe} calls, got {least}")
@@ -62,7 +70,7 @@ def random_schedules(
     gaps = least + slack[:, None] * rng.dirichlet(np.ones(intervals), size=count)
     t = start[:, None] - np.concatenate([np.zeros((count, 1)), np.cumsum(gaps, axis=1)], axis=1)
     return [
-        hso.Schedule.from_nodes(noise, row, terminal=terminal, d_min=d_min, search="random")
+        hso.Schedule.from_nodes(noise, row, terminal=terminal, d_min=least, search="random")
         for row in np.clip(t, *noise.t_range)
     ]
 

@@ -31,8 +31,9 @@ from protocol_inputs import find_images, jobs, read_prompts
 from protocol_model import Model
 from protocol_run import Set, Worker
 from protocol_schedules import PAPER_TERMINAL, SCHEDULES
-from protocol_store import digest, write, write_json
+from protocol_store import digest, write_json
 from protocol_table import markdown
+from whole_file import write
 
 DTYPES = {"float32": torch.float32, "float16": torch.float16, "bfloat16": torch.bfloat16}
 

@@ -1,10 +1,9 @@
-"""Files of a protocol run: written whole or not at all, and named by their content."""
+"""Files of a protocol run, named by their content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -13,33 +12,16 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from whole_file import write
+
 Pixels = npt.NDArray[np.uint8]
 """One image (height, width, 3) or several (n, height, width, 3), RGB."""
-
-
-class StorageError(OSError):
-    """A file could not be written; everything that was finished before is still there."""
 
 
 def digest(content: Any) -> str:
     """A name for anything that JSON can hold; other contents have other names."""
     text = json.dumps(content, sort_keys=True, ensure_ascii=False)
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-
-
-def write(path: Path, content: bytes) -> None:
-    """Write a file under another name and rename it: a reader sees all of it, or what was there before."""
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    except OSError as error:
-        unfinished.unlink(missing_ok=True)
-        raise StorageError(
-            f"{path} cannot be written: {error.strerror or error}. What was finished is kept: "
-            "make room and run the same command again"
-        ) from error
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -112,7 +112,7 @@ def premise(model: str, rows: Sequence[Row]) -> str:
     figures = []
     for measure in unique(row["measure"] for row in rows):
         chosen = [row for row in rows if row["measure"] == measure]
-        cells = unique((row["solver"], row["nfe"]) for row in chosen)
+        cells = unique(_cell(row) for row in chosen)
         proxies = unique(row["proxy"] for row in chosen)
         with matplotlib.rc_context(_STYLE):
             figure: Any = Figure(figsize=(2.6 * len(proxies), 2.1 * len(cells)), layout="constrained")
@@ -120,13 +120,18 @@ def premise(model: str, rows: Sequence[Row]) -> str:
             for axes in panels.flat:
                 axes.set_axis_off()
             for row in chosen:
-                axes = panels[cells.index((row["solver"], row["nfe"]))][proxies.index(row["proxy"])]
+                axes = panels[cells.index(_cell(row))][proxies.index(row["proxy"])]
                 axes.set_axis_on()
                 _scatter(axes, row)
             content = _saved(figure, "png")
         alternative = f"{model}: {MEASURES.get(measure, measure)} of random schedules against the proxies"
         figures.append(image(content, "png", alternative))
     return "\n".join(figures)
+
+
+def _cell(row: Row) -> tuple[Any, ...]:
+    """What the random schedules of a row have in common."""
+    return row["solver"], row["nfe"], row.get("limits")
 
 
 def _scatter(axes: Any, row: Row) -> None:
@@ -137,7 +142,10 @@ def _scatter(axes: Any, row: Row) -> None:
     values = [point[0] for point in row["points"] if point[0] > 0]
     if len(values) == len(row["points"]) > 0 and math.log10(max(values) / min(values)) > 2:
         axes.set_xscale("log")
-    title = f"{row['solver']}, nfe {row['nfe']}: rho = {row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    limits = f", {row['limits']}" if "limits" in row else ""
+    title = (
+        f"{row['solver']}, nfe {row['nfe']}{limits}: rho = {row['spearman']:.2f} [{row['low']:.2f}, {row['high']:.2f}]"
+    )
     axes.set_title(title, fontsize=7)
     axes.set_xlabel(_PROXIES.get(row["proxy"], row["proxy"]))
     axes.set_ylabel(row["measure"])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import whole_file
 
 Measured = dict[str, Any]
 """Arrays and numbers."""
@@ -34,29 +35,37 @@ class Store:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
 
-    def has(self, key: str) -> bool:
-        """Whether it has been measured."""
-        return self._path(key).is_file()
+    def kept(self, key: str, make: Callable[[], Mapping[str, Any]]) -> Measured:
+        """What is kept under the key; where nothing is, what `make` gives, which is kept first."""
+        found = self.get(key)
+        if found is None:
+            self.put(key, make())
+            found = self.get(key)
+        if found is None:
+            raise whole_file.StorageError(
+                f"{self._path(key)} cannot be read back: something else changes {self.folder}"
+            )
+        return found
 
-    def get(self, key: str) -> Measured:
-        """What was measured; numbers come back as floats."""
-        with np.load(self._path(key), allow_pickle=False) as file:
-            return {name: file[name] if file[name].ndim else float(file[name]) for name in file.files}
+    def get(self, key: str) -> Measured | None:
+        """What was measured, numbers as floats; None where nothing was, or where the file is damaged."""
+        try:
+            content = self._path(key).read_bytes()
+        except FileNotFoundError:
+            return None
+        try:
+            with np.load(BytesIO(content), allow_pickle=False) as file:
+                return {name: file[name] if file[name].ndim else float(file[name]) for name in file.files}
+        except Exception:
+            # Bytes that were cut short or changed: NumPy and zipfile have a dozen words for it.
+            return None
 
     def put(self, key: str, measured: Mapping[str, Any]) -> None:
-        """Keep a measurement. A full disk leaves no half a file, and what is there already stays."""
-        draft = self.folder / f".{key}.{secrets.token_hex(4)}"
-        try:
-            with draft.open("wb") as file:
-                np.savez(file, **measured)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(self._path(key))
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise OSError(f"{self.folder} cannot take another result ({error}); what is finished is kept") from error
+        """Keep a measurement. Raises StorageError where there is no room; what is there already stays."""
+        content = BytesIO()
+        np.savez(content, **measured)
+        whole_file.write(self._path(key), content.getvalue())
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key}.npz"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ import ablation_paper
 import hso
 import oracle
 import premise
-from hso.optimize import Terminal
+from hso.optimize import Limits, Terminal
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -22,30 +23,31 @@ Schedules = dict[str, hso.Schedule]
 
 FEW = ("rmse", "fid_test", "fid_solution")
 TERMINALS: tuple[Terminal, ...] = ("zero", "t_min")
+LIMITS: tuple[Limits, ...] = ("published", "measured")
 TRAIN_SEED = 1000
 """Of the noise that the oracle sees; the tests' seeds start from 0."""
 
 
 def premise_rows(lab: Lab, model: str) -> list[Row]:
-    """Rank correlations over random schedules, one bank of noise."""
+    """Rank correlations over random schedules, one bank of noise: ends in the paper's ranges, and hso's ends."""
     if not lab.plan.premise:
         return []
     subject = lab.subject(model, 0, lab.plan.premise_samples)
     noise = subject.model.noise
     found: list[Row] = []
     for solver in lab.plan.solvers_of(model):
-        for nfe in lab.plan.premise_nfe:
-            random = premise.random_schedules(noise, nfe, seed=nfe, count=lab.plan.premise)
-            for schedule in lab.share(random, f"{model}, {solver}, {nfe} calls: premise"):
+
+        def measure(schedule: hso.Schedule, solver: str = solver) -> dict[str, float]:
+            kept = subject.measure(solver, schedule)
+            return {name: float(np.mean(kept[name])) for name in FEW}
+
+        for nfe, limits in itertools.product(lab.plan.premise_nfe, LIMITS):
+            random = premise.random_schedules(noise, nfe, seed=nfe, count=lab.plan.premise, limits=limits)
+            for schedule in lab.share(random, f"{model}, {solver}, {nfe} calls: premise, {limits} limits"):
                 subject.measure(solver, schedule)
             lab.accelerator.wait_for_everyone()
-
-            def measure(schedule: hso.Schedule, solver: str = solver) -> dict[str, float]:
-                kept = subject.measure(solver, schedule)
-                return {name: float(np.mean(kept[name])) for name in FEW}
-
             rows = premise.study(noise, random, measure, seed=0)
-            found += [{"model": model, "solver": solver} | row for row in rows]
+            found += [{"model": model, "solver": solver, "limits": limits} | row for row in rows]
     return found
 
 

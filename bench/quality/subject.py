@@ -17,8 +17,8 @@ import fashion_mnist
 import hso
 import models
 from classifier import Classifier, load_classifier
-from measures import distances, frechet_distance, kernel_distance, kernel_mean
-from run import MANY_STEPS, Images, draw_noise, sample, scheduler_for, solution
+from measures import Moments, distances, frechet_distance, kernel_distance, kernel_mean, moments
+from run import MANY_STEPS, Images, draw_noise, many_steps, sample, scheduler_for, solution
 from store import Measured, Store, content_key
 
 Features = npt.NDArray[np.float64]
@@ -68,7 +68,10 @@ class Subject:
         self._classifier = load_classifier()
         self._against = against
         files = {"model": fingerprint(name), "classifier": fingerprint("classifier")}
-        self._identity = files | {"seed": seed, "count": count}
+        self._recipe = many_steps(self.model.noise)
+        # A key names the recipe where it is not the first that there was: what is kept from then stays good.
+        recipe = {} if self._recipe == MANY_STEPS else {"recipe": list(self._recipe)}
+        self._identity: dict[str, Any] = files | {"seed": seed, "count": count} | recipe
 
     @cached_property
     def against(self) -> Features:
@@ -78,10 +81,12 @@ class Subject:
     @cached_property
     def solution(self) -> Images:
         """The many-step solution of every start."""
-        key = content_key(kind="solution", steps=MANY_STEPS, **self._identity)
-        if not self._store.has(key):
-            self._store.put(key, {"images": self._in_batches(lambda noise: solution(self.name, self.model, noise))})
-        images: Images = self._store.get(key)["images"]
+        key = content_key(kind="solution", steps=self._recipe.steps, **self._identity)
+
+        def make() -> Measured:
+            return {"images": self._in_batches(lambda noise: solution(self.name, self.model, noise))}
+
+        images: Images = self._store.kept(key, make)["images"]
         return images
 
     @cached_property
@@ -90,12 +95,27 @@ class Subject:
         return features_of(self._classifier, self.solution)
 
     @cached_property
+    def _own_moments(self) -> dict[str, Moments]:
+        return {"test": moments(self.against), "solution": moments(self.solution_features)}
+
+    @cached_property
     def _own_means(self) -> dict[str, float]:
         return {"test": kernel_mean(self.against), "solution": kernel_mean(self.solution_features)}
 
     def images(self, solver: str, schedule: hso.Schedule) -> Images:
         """What the schedule gives from every start."""
         return self._in_batches(lambda noise: sample(self.name, self.model, solver, schedule, noise))
+
+    def first_images(self, solver: str, schedule: hso.Schedule, count: int) -> Images:
+        """What the schedule gives from the first `count` starts, to be looked at; kept as measurements are."""
+        first = self.noise[:count]
+        key = content_key(kind="images", first=len(first), **self._parts(solver, schedule))
+
+        def make() -> Measured:
+            return {"images": sample(self.name, self.model, solver, schedule, first)}
+
+        images: Images = self._store.kept(key, make)["images"]
+        return images
 
     def check(self, solver: str, schedule: hso.Schedule) -> None:
         """Raise ValueError for a schedule that the scheduler refuses: nodes that have merged, say."""
@@ -113,26 +133,25 @@ class Subject:
 
     def measure(self, solver: str, schedule: hso.Schedule) -> Measured:
         """MEASURES of the schedule, "rmse" as one number a start; measured now or found in the store."""
-        key = self.key(solver, schedule)
-        if not self._store.has(key):
-            began = time.perf_counter()
-            images = self.images(solver, schedule)
-            seconds = (time.perf_counter() - began) / self.count
-            found = features_of(self._classifier, images)
-            measured: Measured = {"rmse": distances(images, self.solution), "seconds_per_image": seconds}
-            for against, rival in (("test", self.against), ("solution", self.solution_features)):
-                measured[f"fid_{against}"] = frechet_distance(found, rival)
-                measured[f"kid_{against}"] = kernel_distance(
-                    found, rival, paired=against == "solution", own_mean=self._own_means[against]
-                )
-            self._store.put(key, measured)
-        return self._store.get(key)
+        key = content_key(kind="measured", **self._parts(solver, schedule))
+        return self._store.kept(key, lambda: self._measure(solver, schedule))
 
-    def key(self, solver: str, schedule: hso.Schedule) -> str:
-        """What the measurement is kept under: all that bears on it. Equal schedules of two names are measured once."""
-        return content_key(
-            kind="measured", solver=solver, sigmas=schedule.sigmas, timesteps=schedule.timesteps, **self._identity
-        )
+    def _measure(self, solver: str, schedule: hso.Schedule) -> Measured:
+        began = time.perf_counter()
+        images = self.images(solver, schedule)
+        seconds = (time.perf_counter() - began) / self.count
+        found = features_of(self._classifier, images)
+        measured: Measured = {"rmse": distances(images, self.solution), "seconds_per_image": seconds}
+        for against, rival in (("test", self.against), ("solution", self.solution_features)):
+            measured[f"fid_{against}"] = frechet_distance(found, rival, own_moments=self._own_moments[against])
+            measured[f"kid_{against}"] = kernel_distance(
+                found, rival, paired=against == "solution", own_mean=self._own_means[against]
+            )
+        return measured
+
+    def _parts(self, solver: str, schedule: hso.Schedule) -> dict[str, Any]:
+        """All that a result depends on. Equal schedules of two names are measured once."""
+        return {"solver": solver, "sigmas": schedule.sigmas, "timesteps": schedule.timesteps} | self._identity
 
     def _in_batches(self, make: Any) -> Images:
         return np.concatenate([make(part) for part in torch.split(self.noise, BATCH)])

@@ -124,7 +124,7 @@ def test_table_5_has_the_printed_schedules(noise: hso.NoiseSchedule) -> None:
 def test_table_5_without_a_penalty_has_the_lower_mep(noise: hso.NoiseSchedule) -> None:
     """At nfe 8, where the spacing binds: the free optimum, as the exact search has it, lies below and is closer."""
     found = ablation_paper.table5(noise, 8)
-    free = hso.optimize(noise, 8, d_min=0.0, gap=None)
+    free = hso.optimize(noise, 8, d_min=0.0, limits="published", gap=None)
     assert found["without penalty"].mep == pytest.approx(free.mep, rel=1e-6)
     assert found["without penalty"].mep < found["with constraint"].mep
     assert found["without penalty"].min_spacing < hso.d_min(8)
@@ -157,7 +157,7 @@ def test_table_7_rows_minimize_what_they_say(noise: hso.NoiseSchedule, terminal:
     for ours, rival in (("C: A + MEP", "A: DM-NonUni"), ("HSO: MEP + bi-level", "B: A + bi-level")):
         assert hso.mep(noise, lam[ours]) < hso.mep(noise, lam[rival])
         assert hso.dm_nonuni(noise, lam[rival]) < hso.dm_nonuni(noise, lam[ours])
-    exact = hso.optimize(noise, 4, terminal=terminal, gap=None)
+    exact = hso.optimize(noise, 4, terminal=terminal, limits="published", gap=None)
     np.testing.assert_allclose(found["HSO: MEP + bi-level"].t, exact.t, atol=1e-5)
 
 

@@ -42,6 +42,16 @@ def test_random_schedules_are_feasible(noise: hso.NoiseSchedule, nfe: int, termi
     assert len({schedule.t.tobytes() for schedule in schedules}) == len(schedules)
 
 
+@pytest.mark.parametrize("nfe", [3, 5, 8])
+def test_measured_limits_leave_the_interior_to_chance(noise: hso.NoiseSchedule, nfe: int) -> None:
+    ours = hso.optimize(noise, nfe)
+    schedules = premise.random_schedules(noise, nfe, seed=1, limits="measured")
+    assert len({schedule.t.tobytes() for schedule in schedules}) == premise.COUNT
+    for schedule in schedules:
+        assert (schedule.psi.t_max, schedule.psi.t_min) == pytest.approx((ours.psi.t_max, ours.psi.t_min))
+        assert schedule.min_spacing >= ours.d_min - 1e-12 and schedule.mep >= ours.mep * (1.0 - 1e-6)
+
+
 @pytest.mark.parametrize(
     ("d_min", "widths"),
     # the second leaves so little that the ends are no longer uniform in their ranges
