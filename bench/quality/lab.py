@@ -34,7 +34,7 @@ import studies
 import whole_file
 from classifier import load_classifier
 from plan import FULL, QUICK, Plan, Task, tasks
-from run import SOLVERS
+from run import SOLVERS, kept_as
 from store import Store
 from subject import Features, Subject, test_features
 
@@ -55,7 +55,7 @@ class Lab:
             self._against = test_features(load_classifier())
         key = (model, seed, count)
         if key not in self._subjects:
-            device = "cpu" if model == "mixture" else str(self.accelerator.device)
+            device = "cpu" if kept_as(model) == "mixture" else str(self.accelerator.device)
             self._subjects[key] = Subject(model, seed, count, self.store, device=device, against=self._against)
         return self._subjects[key]
 
@@ -121,7 +121,7 @@ def versions() -> dict[str, Any]:
     """The command, the machine and what it ran with."""
     packages = ("hso", "torch", "diffusers", "numpy", "scipy")
     return {
-        "command": " ".join(["python", "bench/quality/lab.py", *sys.argv[1:]]),
+        "command": " ".join(["python", *sys.argv]),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "versions": {name: importlib.metadata.version(name) for name in packages},
     }
@@ -136,7 +136,8 @@ def parse(argv: list[str] | None) -> tuple[Plan, argparse.Namespace]:
     parser.add_argument("--nfe", nargs="+", type=int)
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--samples", type=int, help="images a seed")
-    parser.add_argument("--premise", type=int, help="random schedules")
+    parser.add_argument("--premise", type=int, help="random schedules with the paper's limits")
+    parser.add_argument("--interior", type=int, help="random schedules between hso's own ends")
     parser.add_argument("--premise-samples", type=int)
     parser.add_argument("--oracle", type=int, help="evaluations of the direct optimization")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
@@ -152,6 +153,9 @@ def parse(argv: list[str] | None) -> tuple[Plan, argparse.Namespace]:
     for name, least in (("seeds", 2), ("samples", 4)):
         if getattr(plan, name) < least:
             parser.error(f"--{name} must be at least {least}, got {getattr(plan, name)}")
+    for name in ("premise", "interior"):
+        if getattr(plan, name) == 1 or getattr(plan, name) < 0:
+            parser.error(f"--{name} must be 0 or at least 2, for a correlation, got {getattr(plan, name)}")
     if options.out.suffix != ".json":
         parser.error(f"--out must end in .json, got {options.out}")
     if min(plan.nfe) < 2:

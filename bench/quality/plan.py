@@ -26,7 +26,8 @@ class Plan:
         nfe: network calls.
         seeds: banks of noise; deviations are over these.
         samples: images a seed.
-        premise: random schedules for each model, solver and nfe of `premise_nfe`.
+        premise: random schedules with the paper's limits for each model, solver and nfe of `premise_nfe`.
+        interior: those between hso's own ends.
         premise_nfe: where the premise, the ablation and the oracle are looked at.
         premise_samples: images for each random schedule.
         oracle: evaluations of the direct optimization, 0 for none.
@@ -38,6 +39,7 @@ class Plan:
     seeds: int
     samples: int
     premise: int
+    interior: int
     premise_nfe: tuple[int, ...]
     premise_samples: int
     oracle: int
@@ -58,17 +60,19 @@ QUICK = Plan(
     seeds=2,
     samples=16,
     premise=24,
+    interior=24,
     premise_nfe=(5,),
     premise_samples=16,
     oracle=0,
 )
 FULL = Plan(
-    models=("mixture", "sd", "ddpm", "flow", "latent"),
+    models=("mixture", "edm", "sd", "ddpm", "flow", "latent"),
     solvers=("DDIM", "DPM++ 2M", "UniPC-2", "UniPC-3"),
     nfe=EVERY_NFE,
     seeds=3,
     samples=128,
     premise=200,
+    interior=50,
     premise_nfe=(4, 5, 8),
     premise_samples=32,
     oracle=400,

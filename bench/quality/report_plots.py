@@ -21,21 +21,20 @@ _OTHERS = "#777777"
 _MARKERS = "osD^v<>PXhp*8d"
 _DASHES = ("-", "--", "-.", ":")
 _PROXIES = {"mep": "MEP", "spf": "SPF", "dm_nonuni": "DM-NonUni's bound"}
-_STYLE: Any = {"font.size": 8, "svg.hashsalt": "hso", "figure.facecolor": "white", "axes.grid": True, "grid.alpha": 0.3}
+_STYLE: Any = {"font.size": 8, "figure.facecolor": "white", "axes.grid": True, "grid.alpha": 0.3}
 
 
 def image(content: bytes, kind: str, alternative: str) -> str:
-    """An image element that holds its content; `kind` is "png" or "svg+xml"."""
+    """An image element that holds its content; `kind` is "png" or "webp"."""
     encoded = base64.b64encode(content).decode("ascii")
     return f'<img alt="{escape(alternative)}" src="data:image/{kind};base64,{encoded}">'
 
 
-def _saved(figure: Any, kind: str) -> bytes:
+def _shown(figure: Any, alternative: str) -> str:
+    """The figure as an image element. WebP: a page of a full run has megabytes of plots otherwise."""
     buffer = BytesIO()
-    # no date: the same results give the same bytes
-    metadata = {"Date": None} if kind == "svg" else {"Software": None}
-    figure.savefig(buffer, format=kind, dpi=110, bbox_inches="tight", metadata=metadata)
-    return buffer.getvalue()
+    figure.savefig(buffer, format="webp", dpi=110, bbox_inches="tight", pil_kwargs={"quality": 80, "method": 6})
+    return image(buffer.getvalue(), "webp", alternative)
 
 
 def _styles(names: Sequence[str], rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
@@ -103,8 +102,7 @@ def error_against_nfe(model: str, rows: Sequence[Row], floors: Sequence[Row]) ->
             text: handle for axes in panels.flat for handle, text in zip(*axes.get_legend_handles_labels(), strict=True)
         }
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4, fontsize=7)
-        content = _saved(figure, "svg")
-    return image(content, "svg+xml", f"{model}: error against nfe for every solver, measure and schedule")
+        return _shown(figure, f"{model}: error against nfe for every solver, measure and schedule")
 
 
 def premise(model: str, rows: Sequence[Row]) -> str:
@@ -123,9 +121,8 @@ def premise(model: str, rows: Sequence[Row]) -> str:
                 axes = panels[cells.index(_cell(row))][proxies.index(row["proxy"])]
                 axes.set_axis_on()
                 _scatter(axes, row)
-            content = _saved(figure, "png")
-        alternative = f"{model}: {MEASURES.get(measure, measure)} of random schedules against the proxies"
-        figures.append(image(content, "png", alternative))
+            alternative = f"{model}: {MEASURES.get(measure, measure)} of random schedules against the proxies"
+            figures.append(_shown(figure, alternative))
     return "\n".join(figures)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -11,11 +12,14 @@ import torch
 from diffusers import (
     DDIMScheduler,
     DPMSolverMultistepScheduler,
+    EDMDPMSolverMultistepScheduler,
+    EDMEulerScheduler,
     FlowMatchEulerDiscreteScheduler,
     UniPCMultistepScheduler,
 )
 
 import hso
+import models
 import noising
 from models import Model
 
@@ -31,6 +35,8 @@ _SOLVERS: dict[str, tuple[Any, dict[str, Any]]] = {
     "UniPC-3": (UniPCMultistepScheduler, {"solver_order": 3}),
 }
 _TABLES = {"mixture": "sd", "sd": "sd", "ddpm": "ddpm", "latent": "sd"}
+
+_EDM_SOLVERS: dict[str, Any] = {"Euler": EDMEulerScheduler, "DPM++ 2M": EDMDPMSolverMultistepScheduler}
 
 SOLVERS = ("DDIM", "DPM++ 2M", "UniPC-2", "UniPC-3")
 """DDIM stands for Euler too, its name for flow models."""
@@ -48,6 +54,8 @@ MANY_STEPS = ManySteps("UniPC-3", "Karras", 100)
 """For discrete tables: within 2e-4 of the exact model's solution (RMSE; DPM-Solver++ 2M needs 400 steps for 5e-4). The
 networks are not as smooth: it is 1.3e-3 (sd) and 2.6e-3 (latent) from 200 of its steps, and 2e-3 and 1e-3 from 400 of
 DPM-Solver++ 2M on the tan law."""
+MANY_STEPS_OF_EDM = ManySteps("DPM++ 2M", "Karras", 400)
+"""There is no UniPC for EDM in diffusers; 2e-5 from as many steps uniform in lambda."""
 MANY_STEPS_OF_FLOW = ManySteps("UniPC-2", "uniform t", 200)
 """For flow models, whose t goes on to where sigma is 1 but for 1e-6: Karras' nodes spend 73 of 100 steps below
 lambda = -5, before t is 0.993, and end 1.2e-2 from where others do. This one is 4e-4 from 400 of its steps and 6e-4
@@ -58,15 +66,30 @@ _SPACINGS: dict[str, Callable[[hso.NoiseSchedule, int], hso.Schedule]] = {
 }
 
 
+def kept_as(name: str) -> str:
+    """The model of `models.NAMES` that stands behind `name`: "edm" is the mixture at EDM's noise levels."""
+    return "mixture" if name == "edm" else name
+
+
+def load(name: str, device: str = "cpu") -> Model:
+    """The model called `name`, or "edm"; the mixture stays on the CPU."""
+    noise = hso.NoiseSchedule.edm() if name == "edm" else None
+    return models.load(kept_as(name), noise=noise, device=device)
+
+
 def solvers_for(name: str) -> tuple[str, ...]:
-    """The solvers that the model called `name` is run with: Euler is DDIM's name for flow models."""
+    """The solvers that the model called `name` is run with: Euler is DDIM's name for flow models and EDM."""
+    if name == "edm":
+        return tuple(_EDM_SOLVERS)
     return ("Euler" if name == "flow" else "DDIM", "DPM++ 2M", "UniPC-2", "UniPC-3")
 
 
 def scheduler_for(name: str, solver: str) -> Any:
-    """A scheduler on the noise levels of the model called `name`, which is given x0 or, for flow, the velocity."""
+    """A scheduler on the noise levels of the model called `name`, which is given what `_output` makes of x0."""
     if solver not in solvers_for(name):
         raise ValueError(f"solver must be one of {', '.join(solvers_for(name))} for model {name!r}, got {solver!r}")
+    if name == "edm":
+        return _EDM_SOLVERS[solver]()
     cls, settings = _SOLVERS[solver]
     if name == "flow":
         return cls() if solver == "Euler" else cls(**settings, use_flow_sigmas=True, prediction_type="flow_prediction")
@@ -89,16 +112,32 @@ def sample(name: str, model: Model, solver: str, schedule: hso.Schedule, noise: 
     scheduler.set_timesteps(schedule.steps, device=noise.device)
     x = noise * getattr(scheduler, "init_noise_sigma", 1.0)
     for t, level in zip(scheduler.timesteps, schedule.lambdas, strict=False):
-        x0 = model.denoise(x, float(level))
-        output = (x - x0) / float(model.noise.sigma(level)) if name == "flow" else x0
+        if name == "edm":
+            scheduler.scale_model_input(x, t)  # it counts on being called; the model wants x itself
+        output = _output(model, scheduler, x, model.denoise(x, float(level)), float(level))
         x = scheduler.step(output, t, x, return_dict=False)[0]
     images: Images = model.decode(x).clamp(-1.0, 1.0).squeeze(1).float().cpu().numpy()
     return images
 
 
+def _output(model: Model, scheduler: Any, x: torch.Tensor, x0: torch.Tensor, level: float) -> torch.Tensor:
+    """What a network that predicts x0 would have given the scheduler: x0, flow's velocity, or EDM's F.
+
+    F is the network's own output in x0 = c_skip x + c_out F (Karras et al. 2022, Table 1).
+    """
+    sigma = float(model.noise.sigma(level))
+    if model.noise.family == "flow":
+        return (x - x0) / sigma
+    if model.noise.family == "ve":
+        data = float(scheduler.config.sigma_data)
+        norm = math.hypot(sigma, data)
+        return (x0 - (data / norm) ** 2 * x) * (norm / (sigma * data))
+    return x0
+
+
 def many_steps(noise: hso.NoiseSchedule) -> ManySteps:
     """How the many-step solution of a model with these noise levels is made."""
-    return MANY_STEPS_OF_FLOW if noise.family == "flow" else MANY_STEPS
+    return {"flow": MANY_STEPS_OF_FLOW, "ve": MANY_STEPS_OF_EDM}.get(noise.family, MANY_STEPS)
 
 
 def solution(name: str, model: Model, noise: torch.Tensor, steps: int | None = None) -> Images:

@@ -23,17 +23,15 @@ Schedules = dict[str, hso.Schedule]
 
 FEW = ("rmse", "fid_test", "fid_solution")
 TERMINALS: tuple[Terminal, ...] = ("zero", "t_min")
-LIMITS: tuple[Limits, ...] = ("published", "measured")
 TRAIN_SEED = 1000
 """Of the noise that the oracle sees; the tests' seeds start from 0."""
 
 
 def premise_rows(lab: Lab, model: str) -> list[Row]:
     """Rank correlations over random schedules, one bank of noise: ends in the paper's ranges, and hso's ends."""
-    if not lab.plan.premise:
-        return []
     subject = lab.subject(model, 0, lab.plan.premise_samples)
     noise = subject.model.noise
+    counts: dict[Limits, int] = {"published": lab.plan.premise, "measured": lab.plan.interior}
     found: list[Row] = []
     for solver in lab.plan.solvers_of(model):
 
@@ -41,8 +39,10 @@ def premise_rows(lab: Lab, model: str) -> list[Row]:
             kept = subject.measure(solver, schedule)
             return {name: float(np.mean(kept[name])) for name in FEW}
 
-        for nfe, limits in itertools.product(lab.plan.premise_nfe, LIMITS):
-            random = premise.random_schedules(noise, nfe, seed=nfe, count=lab.plan.premise, limits=limits)
+        for nfe, (limits, count) in itertools.product(lab.plan.premise_nfe, counts.items()):
+            if not count:
+                continue
+            random = premise.random_schedules(noise, nfe, seed=nfe, count=count, limits=limits)
             for schedule in lab.share(random, f"{model}, {solver}, {nfe} calls: premise, {limits} limits"):
                 subject.measure(solver, schedule)
             lab.accelerator.wait_for_everyone()

@@ -18,7 +18,7 @@ import hso
 import models
 from classifier import Classifier, load_classifier
 from measures import Moments, distances, frechet_distance, kernel_distance, kernel_mean, moments
-from run import MANY_STEPS, Images, draw_noise, many_steps, sample, scheduler_for, solution
+from run import MANY_STEPS, Images, draw_noise, kept_as, load, many_steps, sample, scheduler_for, solution
 from store import Measured, Store, content_key
 
 Features = npt.NDArray[np.float64]
@@ -62,12 +62,12 @@ class Subject:
         self, name: str, seed: int, count: int, store: Store, *, device: str = "cpu", against: Features | None = None
     ) -> None:
         self.name, self.seed, self.count = name, seed, count
-        self.model: Any = models.load(name, device=device)
+        self.model: Any = load(name, device)
         self.noise = draw_noise(self.model, count, seed).to(device)
         self._store = store
         self._classifier = load_classifier()
         self._against = against
-        files = {"model": fingerprint(name), "classifier": fingerprint("classifier")}
+        files = {"model": fingerprint(kept_as(name)), "classifier": fingerprint("classifier")}
         self._recipe = many_steps(self.model.noise)
         # A key names the recipe where it is not the first that there was: what is kept from then stays good.
         recipe = {} if self._recipe == MANY_STEPS else {"recipe": list(self._recipe)}

@@ -38,7 +38,7 @@ from whole_file import StorageError  # noqa: E402
 
 LAB = Path(__file__).parents[2] / "bench" / "quality" / "lab.py"
 TINY = ["--models", "mixture", "--nfe", "4", "--seeds", "2", "--samples", "6"]
-TINY += ["--premise", "5", "--premise-samples", "6", "--oracle", "8"]
+TINY += ["--premise", "5", "--interior", "4", "--premise-samples", "6", "--oracle", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +73,22 @@ def test_two_many_step_solutions_agree(mixture: Any) -> None:
     schedule = schedules.uniform_lambda(mixture.noise, 200)
     other = run.sample("mixture", mixture, "UniPC-2", schedule, noise)
     assert distances(ours, other).max() < 1e-3
+
+
+@pytest.mark.parametrize(("solver", "least", "most"), [("Euler", 0.85, 1.2), ("DPM++ 2M", 1.6, 2.6)])
+def test_edm_is_the_mixture_at_other_noise_levels(solver: str, least: float, most: float) -> None:
+    """Its schedulers are given EDM's F: they converge with their orders, to the solution of another spacing."""
+    model: Any = run.load("edm")
+    assert model.noise.family == "ve" and run.kept_as("edm") == "mixture"
+    noise = run.draw_noise(model, 4, 3)
+    exact = run.solution("edm", model, noise)
+    errors = [
+        distances(run.sample("edm", model, solver, schedules.uniform_lambda(model.noise, steps), noise), exact)
+        for steps in (60, 120)
+    ]
+    assert least < np.log2(np.median(errors[0]) / np.median(errors[1])) < most
+    if solver == "DPM++ 2M":
+        assert errors[1].max() < 1e-3
 
 
 @pytest.mark.parametrize(
