@@ -15,7 +15,7 @@ import hso  # noqa: E402
 
 NOISES: Any = {
     "sd": hso.NoiseSchedule.preset("sd15"),
-    "flow": hso.NoiseSchedule.flow(shift=3.0),
+    "flow": hso.NoiseSchedule.flow(),
     "edm": hso.NoiseSchedule.edm(),
 }
 
