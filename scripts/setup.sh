@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (bench,
-# demo or test). Used by ./run, ./test and bench/run.sh; what is already there is left alone.
+# demo, lab or test). Used by ./run, ./test, bench/run.sh and bench/lab.sh; what is already there is left alone.
 set -euo pipefail
-extra=${1:?usage: scripts/setup.sh bench|demo|test}
+extra=${1:?usage: scripts/setup.sh bench|demo|lab|test}
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build python3-dev python3-venv libnlopt-dev)
-[ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev dataset-fashion-mnist)
+[ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev)
+[[ "$extra" = lab || "$extra" = test ]] && packages+=(dataset-fashion-mnist)
 [ "$extra" = bench ] && packages+=(libbenchmark-dev)
 missing=()
 for package in "${packages[@]}"; do
@@ -38,6 +39,6 @@ if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -type f -newer "$stamp" -no
   started=$(mktemp -p .venv)  # a source that changes while pip runs is newer than this
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[$extra]"
   mv "$started" "$stamp"
-  # the test extra holds all of the demo's
-  [ "$extra" != test ] || cp --preserve=timestamps "$stamp" .venv/installed-demo
+  # the test extra holds all of the demo's, as does the lab's
+  [[ "$extra" != lab && "$extra" != test ]] || cp --preserve=timestamps "$stamp" .venv/installed-demo
 fi
