@@ -14,14 +14,15 @@ from hso.optimize import Terminal
 Make = Callable[[], hso.Schedule]
 
 PUBLISHED = "HSO exact, published limits"
+BEHIND_A_DECODER = "HSO exact to 1/nfe"
 UNIFORM_ON_OUR_ENDS = "uniform t, HSO's ends"
 
 
-def catalogue(noise: hso.NoiseSchedule, nfe: int, solver: str) -> dict[tuple[str, str], Make]:
+def catalogue(noise: hso.NoiseSchedule, nfe: int, solver: str, *, decoder: bool = False) -> dict[tuple[str, str], Make]:
     """(name, terminal) -> how to make it, for one noise schedule, number of network calls and solver.
 
     Baselines end at sigma 0, as their users run them; those of the literature that stop at t_min, and
-    the searches, come with their terminals. DM-NonUni is made for UniPC and the searches need two
+    the searches, come with their terminals; one of these is for models with a `decoder`. DM-NonUni is made for UniPC and the searches need two
     nodes, so some are left out.
     """
     made: dict[tuple[str, str], Make] = {
@@ -44,10 +45,18 @@ def catalogue(noise: hso.NoiseSchedule, nfe: int, solver: str) -> dict[tuple[str
         made[(UNIFORM_ON_OUR_ENDS, terminal)] = partial(uniform_on_our_ends, noise, nfe, terminal)
     for terminal in ends[:2]:
         made[(PUBLISHED, terminal)] = partial(hso.optimize, noise, nfe, terminal=terminal, limits="published", gap=None)
+    if decoder:
+        made[(BEHIND_A_DECODER, "t_min")] = partial(behind_a_decoder, noise, nfe)
     made[("HSO bilevel", "zero")] = lambda: hso.optimize(noise, nfe, search="bilevel")
     for terminal in ends[:2]:
         made[("HSO paper", terminal)] = partial(hso.optimize, noise, nfe, terminal=terminal, search="paper")
     return made
+
+
+def behind_a_decoder(noise: hso.NoiseSchedule, nfe: int) -> hso.Schedule:
+    """The optimum that stops at the VE sigma 1/nfe: a decoder takes most of the noise that is left for texture."""
+    last = float(noise.t(np.clip(np.log(nfe), *noise.lambda_range)))
+    return hso.optimize(noise, nfe, terminal="t_min", t_min=(last, last), gap=None)
 
 
 def uniform_on_our_ends(noise: hso.NoiseSchedule, nfe: int, terminal: Terminal) -> hso.Schedule:

@@ -140,6 +140,7 @@ def parse(argv: list[str] | None) -> tuple[Plan, argparse.Namespace]:
     parser.add_argument("--interior", type=int, help="random schedules between hso's own ends")
     parser.add_argument("--premise-samples", type=int)
     parser.add_argument("--oracle", type=int, help="evaluations of the direct optimization")
+    parser.add_argument("--oracle-samples", type=int)
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of each process")
     parser.add_argument("--store", type=Path, default=Path("out/lab"))
     parser.add_argument("--out", type=Path, required=True, help="the results, .json; the page, .html, goes beside them")

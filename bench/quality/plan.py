@@ -31,6 +31,7 @@ class Plan:
         premise_nfe: where the premise, the ablation and the oracle are looked at.
         premise_samples: images for each random schedule.
         oracle: evaluations of the direct optimization, 0 for none.
+        oracle_samples: images of one, and as many others that it is judged on.
     """
 
     models: tuple[str, ...]
@@ -43,6 +44,7 @@ class Plan:
     premise_nfe: tuple[int, ...]
     premise_samples: int
     oracle: int
+    oracle_samples: int
 
     def solvers_of(self, model: str) -> list[str]:
         """Those of the plan that the model is run with; DDIM stands for Euler too, its name for flow models."""
@@ -64,6 +66,7 @@ QUICK = Plan(
     premise_nfe=(5,),
     premise_samples=16,
     oracle=0,
+    oracle_samples=16,
 )
 FULL = Plan(
     models=("mixture", "edm", "sd", "ddpm", "flow", "latent"),
@@ -76,6 +79,7 @@ FULL = Plan(
     premise_nfe=(4, 5, 8),
     premise_samples=32,
     oracle=400,
+    oracle_samples=64,
 )
 
 
@@ -90,7 +94,7 @@ def tasks(
     left_out: list[dict[str, Any]] = []
     for solver in plan.solvers_of(model):
         for nfe in plan.nfe:
-            for (name, terminal), make in catalogue(noise, nfe, solver).items():
+            for (name, terminal), make in catalogue(noise, nfe, solver, decoder=model == "latent").items():
                 try:
                     schedule = make()
                     check(solver, schedule)

@@ -36,7 +36,7 @@ _NUMBERS = {
     "tests": ("difference", "low", "high", "p", "p_holm"),
     "premise": ("schedules", "spearman", "kendall", "low", "high"),
     "ablation": (),
-    "oracle": ("share",),
+    "oracle": (),
 }
 
 
@@ -121,6 +121,9 @@ def parse(content: Any) -> Document:
         _check_result(place, row)
     for place, row in _places("premise", parts["premise"]):
         _check_points(place, row)
+    for place, row in _places("oracle", parts["oracle"]):
+        if "share" not in row or not (row["share"] is None or is_number(row["share"])):
+            raise ValueError(f"{place}: 'share' must be a number, or null for no gap, got {_short(row.get('share'))}")
     return Document(run=run, **parts)
 
 

@@ -98,8 +98,8 @@ def oracle_rows(lab: Lab, model: str) -> list[Row]:
     if not lab.plan.oracle:
         return []
     splits = {
-        "train": lab.subject(model, TRAIN_SEED, lab.plan.premise_samples),
-        "test": lab.subject(model, 0, lab.plan.premise_samples),
+        "train": lab.subject(model, TRAIN_SEED, lab.plan.oracle_samples),
+        "test": lab.subject(model, 0, lab.plan.oracle_samples),
     }
     noise = splits["test"].model.noise
     cells = [(solver, nfe) for solver in lab.plan.solvers_of(model) for nfe in lab.plan.premise_nfe]

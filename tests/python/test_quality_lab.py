@@ -38,7 +38,7 @@ from whole_file import StorageError  # noqa: E402
 
 LAB = Path(__file__).parents[2] / "bench" / "quality" / "lab.py"
 TINY = ["--models", "mixture", "--nfe", "4", "--seeds", "2", "--samples", "6"]
-TINY += ["--premise", "5", "--interior", "4", "--premise-samples", "6", "--oracle", "8"]
+TINY += ["--premise", "5", "--interior", "4", "--premise-samples", "6", "--oracle", "8", "--oracle-samples", "6"]
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,8 @@ def test_the_catalogue_holds_what_it_says(noise: Any, solver: str, nfe: int) -> 
             continue  # seconds
         schedule = make()
         assert (schedule.nfe, schedule.terminal) == (nfe, terminal), name
+    behind = catalogue(noise, nfe, solver, decoder=True)[("HSO exact to 1/nfe", "t_min")]()
+    assert behind.sigmas[-1] == pytest.approx(1.0 / nfe if noise.family == "vp" else 1.0 / (nfe + 1))
     ours, uniform = made[("HSO exact", "skip")](), made[("uniform t, HSO's ends", "skip")]()
     assert (uniform.t[0], uniform.psi.t_min) == pytest.approx((ours.t[0], ours.psi.t_min), rel=1e-9)
 

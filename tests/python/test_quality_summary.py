@@ -42,7 +42,11 @@ def document() -> Any:
         "tests": [verdict("uniform t, trailing", -0.05, 0.01), verdict("Karras", 0.05, 0.2)],
         "premise": [CELL | premise | {"spearman": rho, "low": 0.0, "high": 1.0} for rho in (0.5, 0.9)],
         "ablation": [CELL | ablation, CELL | {"group": "parts, zero", "variant": "uniform", "rmse": 0.2}],
-        "oracle": [CELL | {"method": "HSO", "share": 0.75}, CELL | {"method": "oracle", "share": 1.0}],
+        "oracle": [
+            CELL | {"method": "HSO", "share": 0.75},
+            CELL | {"method": "HSO", "share": None},
+            CELL | {"method": "oracle", "share": 1.0},
+        ],
     }
     return report_document.parse(content)
 
