@@ -22,8 +22,8 @@ def catalogue(noise: hso.NoiseSchedule, nfe: int, solver: str, *, decoder: bool 
     """(name, terminal) -> how to make it, for one noise schedule, number of network calls and solver.
 
     Baselines end at sigma 0, as their users run them; those of the literature that stop at t_min, and
-    the searches, come with their terminals; one of these is for models with a `decoder`. DM-NonUni is made for UniPC and the searches need two
-    nodes, so some are left out.
+    the searches, come with their terminals; one of these is for models with a `decoder`. DM-NonUni is made
+    for UniPC and the searches need two nodes, so some are left out.
     """
     made: dict[tuple[str, str], Make] = {
         ("uniform t, trailing", "zero"): lambda: schedules.uniform_t(noise, nfe),
