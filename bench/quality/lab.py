@@ -112,9 +112,28 @@ def run(name: str, plan: Plan, store: Store, accelerator: Any, console: Console)
 
 def write(results: Results, out: Path) -> None:
     """The document, and the page beside it. Raises StorageError where there is no room or no way."""
-    whole_file.write(out, (json.dumps(results.document, indent=1) + "\n").encode())
-    page = report.render(report_document.parse(results.document), results.grids)
+    document = rounded(results.document)
+    whole_file.write(out, compact(document).encode())
+    page = report.render(report_document.parse(document), results.grids)
     whole_file.write(out.with_suffix(".html"), page.encode())
+
+
+def rounded(value: Any) -> Any:
+    """Numbers to 7 digits: float32 has no more, and the files of a full run half the size."""
+    if isinstance(value, float):
+        return float(f"{value:.7g}")
+    if isinstance(value, dict):
+        return {key: rounded(inner) for key, inner in value.items()}
+    return [rounded(inner) for inner in value] if isinstance(value, list) else value
+
+
+def compact(document: dict[str, Any]) -> str:
+    """JSON with a line for each row."""
+    parts = []
+    for name, value in document.items():
+        rows = ",\n".join(json.dumps(row) for row in value) if isinstance(value, list) else None
+        parts.append(f"{json.dumps(name)}: " + (json.dumps(value) if rows is None else f"[\n{rows}\n]"))
+    return "{\n" + ",\n".join(parts) + "\n}\n"
 
 
 def versions() -> dict[str, Any]:

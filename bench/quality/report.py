@@ -38,7 +38,7 @@ img { max-width: 100%; background: #ffffff; padding: 0.5rem; box-sizing: border-
 
 _LEGEND = """<p>Less is better everywhere. <strong>*</strong> best of its column; <sup>=</sup> not told apart from it by
 the paired test; <sup>†</sup> worse than it, p &lt; 0.05 after Holm's correction; without a mark they were not tested.
-A value's tooltip has all its digits. terminal: where the last step ends, at sigma 0 ("zero"; "skip": straight from the
+A number's tooltip has its digits. terminal: where the last step ends, at sigma 0 ("zero"; "skip": straight from the
 last but one node) or at t_min with that much noise left.</p>"""
 
 

@@ -33,7 +33,7 @@ def image(content: bytes, kind: str, alternative: str) -> str:
 def _shown(figure: Any, alternative: str) -> str:
     """The figure as an image element. WebP: a page of a full run has megabytes of plots otherwise."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="webp", dpi=110, bbox_inches="tight", pil_kwargs={"quality": 80, "method": 6})
+    figure.savefig(buffer, format="webp", dpi=90, bbox_inches="tight", pil_kwargs={"quality": 60, "method": 6})
     return image(buffer.getvalue(), "webp", alternative)
 
 

@@ -36,8 +36,6 @@ def _exact(value: Any) -> str:
         return f' title="{escape(", ".join(f"{key} {inner}" for key, inner in value.items()))}"'
     if isinstance(value, float):
         return f' title="{value}"'
-    if isinstance(value, list) and all(is_number(inner) for inner in value):
-        return f' title="{escape(", ".join(map(str, value)))}"'
     return ""
 
 

@@ -113,6 +113,13 @@ def test_the_catalogue_holds_what_it_says(noise: Any, solver: str, nfe: int) -> 
     assert (uniform.t[0], uniform.psi.t_min) == pytest.approx((ours.t[0], ours.psi.t_min), rel=1e-9)
 
 
+def test_results_are_written_to_seven_digits_a_row_a_line() -> None:
+    document = {"run": {"seconds": 0.1}, "rows": [{"a": [1.0 / 3.0, 1], "b": None}, {"a": "x"}], "left_out": []}
+    text = lab.compact(lab.rounded(document))
+    assert json.loads(text) == document | {"rows": [{"a": [0.3333333, 1], "b": None}, {"a": "x"}]}
+    assert max(len(line) for line in text.splitlines()) < 60
+
+
 def test_keys_follow_the_content() -> None:
     key = content_key(a=1, b=np.arange(3.0))
     assert key == content_key(b=np.arange(3.0), a=1)
