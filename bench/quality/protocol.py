@@ -50,10 +50,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--solvers", nargs="+", choices=PAPER_TERMINAL, default=list(PAPER_TERMINAL), metavar="SOLVER")
     parser.add_argument("--nfe", type=int, nargs="+", default=[4, 5, 6, 8, 10], help="network calls per image")
+    compared = ["hso", "hso-decoder", "hso-paper", "uniform", "default", "dm-nonuni"]
     parser.add_argument(
-        "--schedules", nargs="+", choices=SCHEDULES, default=["hso", "hso-paper", "uniform", "default", "dm-nonuni"],
-        metavar="SCHEDULE", help=", ".join(SCHEDULES),
-    )  # fmt: skip
+        "--schedules", nargs="+", choices=SCHEDULES, default=compared, metavar="SCHEDULE", help=", ".join(SCHEDULES)
+    )
     parser.add_argument("--images-per-prompt", type=int, default=1)
     parser.add_argument("--batch", type=int, default=16, help="images sampled together by one process")
     parser.add_argument("--guidance-scale", type=float, default=7.5, help="the paper's text states none; 7.5 is usual")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Literal
 
 import hso
-from catalogue import uniform_on_our_ends
+from catalogue import behind_a_decoder, uniform_on_our_ends
 
 Terminal = Literal["zero", "t_min"]
 Build = Callable[[hso.NoiseSchedule, str, int], hso.Schedule | None]
@@ -38,6 +38,7 @@ SCHEDULES: dict[str, Build] = {
     "dm-nonuni-bilevel": _dm_nonuni_bilevel,
     "hso": lambda noise, solver, nfe: hso.optimize(noise, nfe),
     "hso-paper": _paper,
+    "hso-decoder": lambda noise, solver, nfe: behind_a_decoder(noise, nfe),
     "hso-zero": lambda noise, solver, nfe: hso.optimize(noise, nfe, terminal="zero"),
     "hso-t_min": lambda noise, solver, nfe: hso.optimize(noise, nfe, terminal="t_min"),
     "hso-skip": lambda noise, solver, nfe: hso.optimize(noise, nfe, terminal="skip"),
