@@ -60,6 +60,7 @@ long long allocations_of(Call call) {
 Options with(Search search, double d_min, double p = 2.0) {
     Options options;
     options.search = search;
+    options.limits = Limits::published;
     options.local = LocalSolver::newton;
     options.terminal = Terminal::t_min;
     options.d_min = d_min;
