@@ -1,30 +1,17 @@
 #include "lattice_path.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <limits>
 #include <utility>
+
+#include "chain_sweep.hpp"
 
 namespace hso::detail {
 
 namespace {
 
-constexpr double kUnreachable = 1e300;
-
-/// min over k < n of a[k] + b[k]. Independent partial minima let the compiler use SIMD without relaxed floating point.
-double least_sum(const double* a, const double* b, std::size_t n) {
-    constexpr std::size_t lanes = 8;
-    std::array<double, lanes> least;
-    least.fill(kUnreachable);
-    std::size_t k = 0;
-    for (; k + lanes <= n; k += lanes)
-        for (std::size_t j = 0; j < lanes; ++j) {
-            const double sum = a[k + j] + b[k + j];
-            least[j] = sum < least[j] ? sum : least[j];
-        }
-    for (; k < n; ++k) least[0] = std::min(least[0], a[k] + b[k]);
-    return *std::min_element(least.begin(), least.end());
-}
+constexpr double kUnreachable = std::numeric_limits<double>::infinity();
 
 /// Row l: the costs of the edges (k, l) for k < reach[l], the points from which the spacing lets an edge come.
 struct Costs {
@@ -84,17 +71,18 @@ void shortest_path(const Problem& problem, const Lattice& lattice, std::span<dou
         return lattice.t[k] > range.second + slack || lattice.t[k] < range.first - slack;
     };
     for (std::size_t k = 0; k < points; ++k) row(0)[k] = outside(k, problem.t_max) ? kUnreachable : 0.0;
-    for (std::size_t i = 0; i < last; ++i)
-        for (std::size_t l = 0; l < points; ++l) row(i + 1)[l] = least_sum(row(i), cost(l), costs.reach[l]);
+    std::vector<double> least(last);
+    for (std::size_t l = 0; l < points; ++l) {
+        least_sums({cost(l), std::min(costs.reach[l], l)}, value.data(), points, least);
+        for (std::size_t i = 0; i < last; ++i)
+            row(i + 1)[l] = costs.reach[l] > l ? std::min(least[i], row(i)[l] + cost(l)[l]) : least[i];
+    }
     std::size_t at = points - 1;
     for (std::size_t l = points; l-- > 0;)
         if (!outside(l, problem.t_min) && row(last)[l] < row(last)[at]) at = l;
     t[last] = lattice.t[at];
     for (std::size_t i = last; i-- > 0;) {
-        std::size_t best = 0;
-        for (std::size_t k = 0; k < costs.reach[at]; ++k)
-            if (row(i)[k] + cost(at)[k] < row(i)[best] + cost(at)[best]) best = k;
-        at = best;
+        at = least_sum_at({cost(at), costs.reach[at]}, row(i));
         t[i] = lattice.t[at];
     }
 }

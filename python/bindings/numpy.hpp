@@ -32,6 +32,7 @@ inline Array like(const Array& array) {
     return Array(std::vector<py::ssize_t>(array.shape(), array.shape() + array.ndim()));
 }
 
+void bind_chain(py::module_& module);
 void bind_noise_schedule(py::module_& module);
 void bind_objective(py::module_& module);
 void bind_optimize(py::module_& module);

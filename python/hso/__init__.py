@@ -33,7 +33,7 @@ from .optimize import optimize
 from .schedule import Psi, Schedule
 
 if TYPE_CHECKING:
-    from . import diffusers, schedules
+    from . import chain, diffusers, schedules
 
 __version__: str = _core.__version__
 
@@ -43,6 +43,7 @@ __all__ = [
     "Psi",
     "Schedule",
     "__version__",
+    "chain",
     "d_min",
     "diffusers",
     "dm_nonuni",
@@ -59,6 +60,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("diffusers", "schedules"):
+    if name in ("chain", "diffusers", "schedules"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

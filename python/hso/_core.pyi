@@ -1,5 +1,8 @@
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
+
 from hso._arrays import Array
 
 __version__: str
@@ -95,6 +98,12 @@ def dm_nonuni_gradient(noise: NoiseSchedule, lam: Array, proxy: ErrorProxy) -> t
 def spf(noise: NoiseSchedule, lam: Array, d_min: float, gamma: float, proxy: ErrorProxy) -> float: ...
 def d_min(nfe: int) -> float: ...
 def karras_start(noise: NoiseSchedule, nodes: int, rho: float, t_min: float, t_max: float) -> Array: ...
+def shortest_chains(
+    cost: Array, max_edges: int, start: Array, end: Array, t: Array, spacing: float, discount: float
+) -> list[tuple[npt.NDArray[np.int64], float]]: ...
+def shortest_chains_with_memory(
+    cost: Array, first: Array, max_edges: int, start: Array, end: Array, t: Array, spacing: float, discount: float
+) -> list[tuple[npt.NDArray[np.int64], float]]: ...
 def optimize(
     noise: NoiseSchedule,
     nfe: Sequence[int],
