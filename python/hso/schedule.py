@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from . import _core
 from ._arrays import Array, as_vector, read_only
-from .checks import as_number
+from .checks import as_number, as_positive
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule_file import read_schedule, write_schedule
@@ -49,6 +49,8 @@ class Schedule:
         timesteps: Shape (steps,), what the network is told at the nodes, fractional.
         nfe: Network calls that `solver` spends: steps, or 2 steps - 1 for "heun" and "kdpm2".
         solver: The solver that it was made for; None: any that calls the network once a step.
+        gain: Factor on the initial noise, positive and finite: sampling starts from gain * noise. Few steps shrink the
+            samples' variance, which a gain above 1 makes up for. It is part of no objective.
         terminal: "zero", "t_min" or "skip".
         family: The noise schedule's family: "vp", "flow", "ve" or "general".
         noise_fingerprint: The noise schedule's fingerprint.
@@ -88,11 +90,13 @@ class Schedule:
     status: str
     search: str
     solver: Solver | None = None
+    gain: float = 1.0
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
             array = np.array(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, read_only(array))
+        object.__setattr__(self, "gain", as_positive("gain", self.gain))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -161,6 +165,10 @@ class Schedule:
         )
         return cls._from_core(found, noise, search, solver)
 
+    def with_gain(self, gain: float) -> Schedule:
+        """The same schedule with another `gain`; ValueError unless it is positive and finite."""
+        return replace(self, gain=gain)
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the schedule as a small JSON file; an interrupted write leaves the old file."""
         write_schedule(path, {field.name: getattr(self, field.name) for field in fields(self)})
@@ -169,8 +177,11 @@ class Schedule:
     def load(cls, path: str | os.PathLike[str]) -> Schedule:
         """Reads a schedule that `save` wrote; ValueError for a file that is none, or damaged."""
         values = read_schedule(path)
-        schedule = cls(**{**values, "psi": Psi(*values["psi"])})
-        fault = schedule._fault()
+        try:
+            schedule = cls(**{**values, "psi": Psi(*values["psi"])})
+            fault = schedule._fault()
+        except ValueError as error:
+            fault = str(error)
         if fault:
             raise ValueError(f"{os.fspath(path)!r} is damaged: {fault}")
         return schedule
@@ -207,13 +218,14 @@ class Schedule:
         return plot_schedule(self, axes)
 
     def __eq__(self, other: object) -> bool:
-        """The same noise levels and timesteps, to the bit, for the same noise schedule."""
+        """The same noise levels, timesteps and gain, to the bit, for the same noise schedule."""
         return (
             isinstance(other, Schedule)
             and self.noise_fingerprint == other.noise_fingerprint
             and np.array_equal(self.lambdas, other.lambdas)
             and np.array_equal(self.sigmas, other.sigmas)
             and np.array_equal(self.timesteps, other.timesteps)
+            and self.gain == other.gain
         )
 
     def __hash__(self) -> int:
@@ -224,7 +236,8 @@ class Schedule:
             self.timesteps, precision=1, suppress_small=True, separator=", ", max_line_width=10**6, threshold=12
         )
         solver = "" if self.solver is None else f"solver={self.solver!r}, "
+        gain = "" if self.gain == 1.0 else f"gain={self.gain:.6g}, "
         return (
-            f"Schedule(nfe={self.nfe}, {solver}terminal={self.terminal!r}, timesteps={steps}, "
+            f"Schedule(nfe={self.nfe}, {solver}{gain}terminal={self.terminal!r}, timesteps={steps}, "
             f"fitness={self.fitness:.6g}, status={self.status!r}, search={self.search!r})"
         )

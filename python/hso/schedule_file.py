@@ -86,10 +86,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "status": _text,
     "search": _text,
     "solver": _optional_text,
+    "gain": _number,
 }
 """What a document holds beside "format"."""
-_LATER = {"solver": None}
-"""What the first documents lacked, and what they meant."""
+_LATER = {"solver": None, "gain": 1.0}
+"""What earlier documents lacked, and what they meant."""
 
 
 def write_schedule(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:

@@ -6,6 +6,7 @@ import math
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from ._gain import check_gain, scale_initial_noise
 from ._handover import Handover, read
 from ._network_dtype import check_network_dtype
 from ._registry import strategy_for
@@ -38,7 +39,8 @@ def apply(
     their like) no longer matter. ``final_sigmas_type``, which solvers read while they step, follows
     the schedule's terminal; ``save_pretrained`` writes the original value, and no schedule.
     ``init_noise_sigma`` of the solvers in VE variables (Euler, Heun, LMS, KDPM2, EDM) is that of the
-    first noise level. Noise levels are kept in float64 where the class allows it, timesteps in
+    first noise level. The schedule's gain multiplies ``init_noise_sigma``, and through it the initial
+    noise. Noise levels are kept in float64 where the class allows it, timesteps in
     float32 on the pipeline's device. Copies, deep copies and pickles of the scheduler hold the
     schedule too. Applying another schedule replaces the first.
 
@@ -73,7 +75,8 @@ def apply(
             settings cannot run it (sigma 0 in DEIS, SA, "dpmsolver", UniPC with bh1,
             predict_x0=False or lower_order_final=False; an end above sigma 0 in DDPM, LCM;
             ``solver_p``; ``lambda_min_clipped`` above the first node;
-            ``invert_sigmas``). Nothing has been changed then.
+            ``invert_sigmas``); a gain where nothing multiplies the noise by ``init_noise_sigma``
+            (flow models, and pipelines such as DiT's). Nothing has been changed then.
         TypeError: an argument is of the wrong type.
         ImportError: torch or diffusers is missing.
     """
@@ -82,6 +85,7 @@ def apply(
     scheduler = scheduler_of(scheduler_or_pipe)
     handover = read(schedule)
     check_network_dtype(scheduler_or_pipe, handover, timestep_dtype)
+    check_gain(scheduler_or_pipe, scheduler, handover)
     state = state_of(scheduler)
     if state is None and "DDIMScheduler" in class_names(scheduler):
         return _apply_in_place_of(scheduler_or_pipe, scheduler, schedule, handover, tolerance)
@@ -182,5 +186,6 @@ def _stage(
     vars(staged).update(vars(plain))
     vars(staged)[STATE] = Applied(runs, final, strategy, dict(vars(plain)), replaced)
     strategy.configure(staged, final)
+    scale_initial_noise(staged, final)
     staged.set_timesteps(final.steps, device=getattr(scheduler.timesteps, "device", None))
     return staged, notes

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from hso.checks import as_positive
+
 if TYPE_CHECKING:
     from hso import Schedule
 
@@ -26,6 +28,7 @@ class Handover:
         t: N+1 times of the noise schedule.
         terminal: "zero", "skip" or "t_min".
         family: "vp", "flow", "ve" or "general".
+        gain: factor on the initial noise.
     """
 
     sigmas: NDArray[np.float64]
@@ -33,6 +36,7 @@ class Handover:
     t: NDArray[np.float64]
     terminal: str
     family: str
+    gain: float
 
     @property
     def steps(self) -> int:
@@ -59,7 +63,7 @@ def read(schedule: Schedule) -> Handover:
         TypeError: ``schedule`` is not an ``hso.Schedule``.
         ValueError: unknown terminal or family; arrays of the wrong length, with NaN or infinity,
             not strictly decreasing in float32 (what samplers run in: two nodes that coincide there
-            divide by zero), or at odds with the terminal.
+            divide by zero), or at odds with the terminal; a gain that is not positive and finite.
     """
     try:
         handover = Handover(
@@ -68,6 +72,7 @@ def read(schedule: Schedule) -> Handover:
             t=np.array(schedule.t, dtype=np.float64),
             terminal=schedule.terminal,
             family=schedule.family,
+            gain=as_positive("schedule.gain", schedule.gain),
         )
     except AttributeError as error:
         raise TypeError(f"schedule must be an hso.Schedule, got {type(schedule).__name__} ({error})") from None

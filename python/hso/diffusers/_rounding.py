@@ -69,7 +69,7 @@ def at_timesteps(noise: NoiseSchedule, schedule: Schedule, told: Array, last: Ar
         solver=schedule.solver,
     )
     # Through lambda and back 99 is 98.99999999999997, which a cast to integers makes 98.
-    return dataclasses.replace(moved, timesteps=told)
+    return dataclasses.replace(moved, timesteps=told, gain=schedule.gain)
 
 
 def as_dtype(values: Array, dtype: Dtype) -> Array:

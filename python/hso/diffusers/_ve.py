@@ -17,7 +17,8 @@ class ScheduledVE(Scheduled):
         """What pipelines multiply unit noise with, a tensor of no dimensions.
 
         sqrt(sigma^2 + sigma_data^2), sigma_data 1 where the class has none: divided by the same in
-        ``scale_model_input``, the network first sees unit noise, as with every other scheduler.
+        ``scale_model_input``, the network first sees unit noise, as with every other scheduler. The
+        schedule's gain multiplies it.
         diffusers takes sigma itself unless ``timestep_spacing`` is "leading", by which latents are
         too faint (0.2 % at SD's first sigma of 14.6, 1.4 % at 6), and for EDM the configured
         sigma_max, wherever the schedule starts.
@@ -25,4 +26,4 @@ class ScheduledVE(Scheduled):
         state: Applied = vars(self)[STATE]
         first = float(state.handover.sigmas[0])
         data = float(setting(self, "sigma_data", 1.0))
-        return load("torch").tensor((first**2 + data**2) ** 0.5)
+        return load("torch").tensor(state.handover.gain * (first**2 + data**2) ** 0.5)
