@@ -33,7 +33,7 @@ from .optimize import optimize
 from .schedule import Psi, Schedule
 
 if TYPE_CHECKING:
-    from . import chain, diffusers, schedules
+    from . import chain, diffusers, oss, schedules
 
 __version__: str = _core.__version__
 
@@ -53,6 +53,7 @@ __all__ = [
     "mep_gradient",
     "mep_hessian",
     "optimize",
+    "oss",
     "presets",
     "schedules",
     "spf",
@@ -60,6 +61,6 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("chain", "diffusers", "schedules"):
+    if name in ("chain", "diffusers", "oss", "schedules"):
         return importlib.import_module(f".{name}", __name__)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
