@@ -27,11 +27,11 @@ class Parts:
             yield slice(self._first - self._size, self._first)
 
     def halve(self, error: BaseException, what: str) -> None:
-        """Take the newest slice back, and continue with at most half its size; MemoryError if it was one sample."""
+        """Take the newest slice back, and continue with half its size; MemoryError if it was one sample."""
         if self._size <= 1:
             raise MemoryError(f"{what} runs out of memory on a single sample: {error}") from error
         self._first -= self._size
-        self.limit = self._size // 2
+        self.limit = (self._size + 1) // 2
 
 
 def is_out_of_memory(error: BaseException) -> bool:

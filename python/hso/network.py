@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast, runtime_checkable
 
@@ -219,7 +220,7 @@ class CallableNetwork:
     def _run_part(self, program: Program[T], lambdas: list[float], samples: range, seed: int) -> T:
         eps = np.stack([np.random.default_rng([seed, i]).standard_normal(self.shape) for i in samples])
         run = ProgramRun(program, self.noise, lambdas, eps.astype(self._arrays.dtype, copy=False))
-        with run:
+        with closing(run):
             for lam in lambdas:
                 run.send(self.ask(run.x, lam))
         return run.result
@@ -237,8 +238,6 @@ class CallableNetwork:
 
 class ProgramRun(Generic[T]):
     """One part of a batch on its way through a program, which is held to what it promises.
-
-    A context: leaving it closes the program's generator.
 
     Attributes:
         x: what the program asks for now.
@@ -265,16 +264,9 @@ class ProgramRun(Generic[T]):
                 f"it is off by up to {float(np.max(np.abs(self.x - start))):.3g}"
             )
 
-    def __enter__(self) -> ProgramRun[T]:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """Close the program's generator."""
         self._steps.close()
-
-    @property
-    def answered(self) -> int:
-        """How many x0 the program has been sent."""
-        return self._asked
 
     def send(self, x0: FloatArray) -> None:
         """Send the answer to `x`."""
