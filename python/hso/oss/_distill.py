@@ -115,9 +115,10 @@ def distill(
         teacher_steps: Euler steps of the teacher, uniform in the sampler's clock: in t, for a flow model before its
             shift, for EDM in sigma^(1/7). Or its schedule.
         order: The highest order of a student's step, 1..4. 1: Euler's in flow matching, which is DDIM in all
-            coordinates. Above: Adams-Bashforth in flow-matching time, every order up to it tried at every step.
+            coordinates. Above: Adams-Bashforth in flow-matching time, every order up to it tried at every step; which
+            one was best is in `Student.orders`, not in the schedule.
         combine: "median" of every sample's own nodes, the first with the first and so on, as published (the mean of
-            the middle two of an even number, less noise where that is no node). "mean_error": one choice for all in
+            the middle two of an even number, rounded to less noise). "mean_error": one choice for all in
             the recursion itself, by the mean of their errors; needs all samples in one part.
         metric: What has to be near the teacher's, by mean square: "state", as the published code has it, or the "x0"
             that the network predicts there, for which it is asked at every candidate.
@@ -126,7 +127,7 @@ def distill(
         progress: Called with network evaluations done and their total.
 
     With M teacher steps and "state" a sample takes 2 M - 1 evaluations and M - k for each k = 1..nfe-1; with "x0" those
-    are (M - k + 1)(M - k)/2 for each order that may be tried. Memory: some 2 + 2 order times (M + 1) samples.
+    are (M - k + 1)(M - k)/2 for each order that may be tried. Memory: about 5 + 2 order times (M + 1) samples of a part.
 
     Raises:
         ValueError: An argument makes no sense; the network gives NaN; "mean_error" is run in parts.
