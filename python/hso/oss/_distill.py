@@ -127,7 +127,7 @@ def distill(
         progress: Called with network evaluations done and their total.
 
     With M teacher steps and "state" a sample takes 2 M - 1 evaluations and M - k for each k = 1..nfe-1; with "x0" those
-    are (M - k + 1)(M - k)/2 for each order that may be tried. Memory: about 5 + 2 order times (M + 1) samples of a part.
+    are (M - k + 1)(M - k)/2 for each order that may be tried. Memory: about 5 + 2 order times M + 1 samples of a part.
 
     Raises:
         ValueError: An argument makes no sense; the network gives NaN; "mean_error" is run in parts.
