@@ -174,8 +174,9 @@ def test_exceptions_of_the_function_pass_through_and_close_the_program():
         finally:
             closed.append(True)
 
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(KeyError, match="mine") as caught:
         function(denoise).run(Program([0.0], steps), 2, 0)
+    assert caught.tb is not None  # which holds the frames, and they the program: it was not just garbage
     assert closed == [True]
 
 
@@ -242,6 +243,10 @@ def yields(count):
         (Program([0.0], lambda eps: iter_once(2.0 * eps)), r"must first yield initial\(noise, eps, lambdas\[0\]\)"),
         (Program([0.0], lambda eps: iter_once(eps[:1])), r"x at lambdas\[0\] must be .* shape \(2, 2, 3\), got .*\(1,"),
         (Program([0.0], lambda eps: iter_once(np.nan * eps)), r"x at lambdas\[0\] holds NaN"),
+        (
+            Program([0.0, 1.0], lambda eps: iter_twice(eps, eps[:, 1:])),
+            r"x at lambdas\[1\] must be .* got .*\(2, 1, 3\)",
+        ),
         (Program([0.0], lambda eps: iter_once(eps + 0j)), r"x at lambdas\[0\] must be floating-point"),
     ],
 )
@@ -252,6 +257,11 @@ def test_bad_programs(program, message):
 
 def iter_once(x):
     yield x
+
+
+def iter_twice(x, following):
+    yield x
+    yield following
 
 
 def test_good_programs():

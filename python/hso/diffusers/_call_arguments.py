@@ -28,7 +28,7 @@ _RESERVED = (
     "strength",
     "timesteps",
 )
-_PER_SAMPLE = re.compile(r"(negative_)?(pooled_)?prompt|image$|class_labels$")
+_PER_SAMPLE = re.compile(r"(negative_)?(pooled_)?(prompt|image(_embeds)?$)|class_labels$")
 
 
 class CallArguments:

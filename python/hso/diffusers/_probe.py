@@ -249,8 +249,6 @@ class Probe(Generic[T]):
 class Probing(Scheduled):
     """Mixin that goes before a diffusers scheduler class: its steps are those of a `Probe`."""
 
-    order = 1
-
     @property
     def init_noise_sigma(self) -> float:
         """What pipelines multiply unit noise with."""
