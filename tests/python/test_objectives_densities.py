@@ -5,7 +5,7 @@ import pytest
 
 import hso
 from hso.objectives import from_density, mep_limit
-from hso.objectives._curves import monotone_cubic, spline_matrix
+from hso.objectives._curves import spline_matrix
 from tables import SD
 
 FLOW = hso.NoiseSchedule.flow(shift=3.0)
@@ -133,15 +133,3 @@ def test_splines_are_exact_for_lines_and_rows_sum_to_one():
     values = np.array([1.0, -1.0, 0.5, 2.0, 0.0])
     np.testing.assert_allclose(matrix @ values, scipy.CubicSpline(knots, values, bc_type="natural")(at), atol=1e-13)
     np.testing.assert_allclose(spline_matrix(knots[:2], at[:3]) @ [1.0, 2.0], 1.0 + at[:3] / 0.3, atol=1e-14)
-
-
-def test_a_monotone_curve_stays_monotone():
-    knots = np.array([0.0, 0.3, 1.0, 1.1, 2.0])
-    values = np.array([0.0, 0.01, 0.01, 3.0, 3.1])
-    at = np.linspace(0.0, 2.0, 401)
-    curve = monotone_cubic(knots, values, at)
-    assert np.all(np.diff(curve) >= -1e-15)
-    np.testing.assert_allclose(monotone_cubic(knots, values, knots), values, atol=1e-14)
-    scipy = pytest.importorskip("scipy.interpolate")
-    inside = (at >= 0.3) & (at <= 1.1)  # ends have other tangents
-    np.testing.assert_allclose(curve[inside], scipy.PchipInterpolator(knots, values)(at)[inside], atol=1e-13)

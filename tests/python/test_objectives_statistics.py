@@ -30,8 +30,7 @@ def exact(low=-14.0, high=14.0, levels=400):
     lambdas = np.linspace(low, high, levels)
     s2 = np.exp(-2.0 * lambdas)
     wide = STD**2 + s2
-    fisher = s2[1:] * wide[1:] * (1.0 / wide[1:] - 1.0 / wide[:-1]) ** 2
-    return Statistics(lambdas, STD**2 * s2 / wide, fisher)
+    return Statistics(lambdas, STD**2 * s2 / wide, 4.0 * (s2 / wide) ** 3)
 
 
 @pytest.mark.parametrize("noise", FAMILIES.values(), ids=FAMILIES)
@@ -44,8 +43,9 @@ def test_measured_statistics_of_gaussian_data(noise, given):
     found = measure(network, data=data, count=500, lambdas=lambdas, teacher=128)
     expected = exact(lambdas[0], 3.0, 12)
     np.testing.assert_allclose(found.mmse, expected.mmse, rtol=0.06)
-    np.testing.assert_allclose(found.fisher, expected.fisher, rtol=0.12)
-    assert found.evaluations == network.evaluations == 500 * (23 + (1 if given else 128))
+    # differences over 0.1 in lambda are this far from derivatives
+    np.testing.assert_allclose(found.fisher, expected.fisher, rtol=0.25)
+    assert found.evaluations == network.evaluations == 500 * (24 + (1 if given else 128))
 
 
 def test_statistics_do_not_depend_on_how_the_batch_is_cut():
@@ -133,7 +133,7 @@ def test_entropic_is_klubs_limit_and_rescaled_the_tan_law():
 @pytest.mark.parametrize("terminal", ["zero", "t_min"])
 def test_score_optimal_steps_are_equally_long(noise, terminal):
     """sqrt(fisher) = 2 s^2 (c^2 + s^2)^(-3/2) ds, whose integral is 2 (arsinh(s/c) - s / sqrt(c^2 + s^2))."""
-    found = score_optimal(exact(levels=8000), noise, 6, terminal=terminal)
+    found = score_optimal(exact(), noise, 6, terminal=terminal)
     s = np.exp(-found.lambdas[: 6 + (terminal == "t_min")])
     length = 2.0 * (np.arcsinh(s / STD) - s / np.hypot(s, STD))
     np.testing.assert_allclose(np.diff(length), (length[-1] - length[0]) / (len(s) - 1), rtol=3e-3)
@@ -174,20 +174,17 @@ def test_bad_arguments_of_one_method():
         klub(exact(), SD, 4, grid=1)
     with pytest.raises(ValueError, match="nfe must be below grid = 5, got 5"):
         klub(exact(), SD, [1, 5], grid=5)
-    flat = Statistics([-14.0, 0.0, 14.0], [1.0, 1.0, 1.0], [0.0, 0.0])
-    with pytest.raises(ValueError, match="fisher above 0"):
-        score_optimal(flat, SD, 4)
 
 
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        (([0.0], [1.0], []), "lambdas must be 2 or more"),
-        (([1.0, 0.0], [1.0, 1.0], [1.0]), "lambdas must be 2 or more"),
-        (([0.0, 1.0], [1.0], [1.0]), "mmse must be positive"),
-        (([0.0, 1.0], [1.0, 0.0], [1.0]), "mmse must be positive"),
-        (([0.0, 1.0], [1.0, 1.0], [1.0, 1.0]), "fisher must be finite"),
-        (([0.0, 1.0], [1.0, 1.0], [-1.0]), "fisher must be finite"),
+        (([0.0], [1.0], [1.0]), "lambdas must be 2 or more"),
+        (([1.0, 0.0], [1.0, 1.0], [1.0, 1.0]), "lambdas must be 2 or more"),
+        (([0.0, 1.0], [1.0], [1.0, 1.0]), "mmse must be positive"),
+        (([0.0, 1.0], [1.0, 0.0], [1.0, 1.0]), "mmse must be positive"),
+        (([0.0, 1.0], [1.0, 1.0], [1.0]), "fisher must be positive"),
+        (([0.0, 1.0], [1.0, 1.0], [1.0, -1.0]), "fisher must be positive"),
     ],
 )
 def test_statistics_that_make_no_sense(values, message):

@@ -1,4 +1,4 @@
-"""Curves through few points: a natural cubic spline as a matrix, and a monotone cubic."""
+"""Curves through few points: natural cubic splines."""
 
 from __future__ import annotations
 
@@ -26,25 +26,3 @@ def spline_matrix(knots: Array, at: Array) -> Array:
     matrix: Array = left * eye[k] + right * eye[k + 1]
     matrix += width**2 / 6.0 * ((left**3 - left) * bends[k] + (right**3 - right) * bends[k + 1])
     return matrix
-
-
-def monotone_cubic(knots: Array, values: Array, at: Array) -> Array:
-    """Fritsch and Butland's monotone cubic through `values` at M >= 2 increasing `knots`, at points between them."""
-    h = np.diff(knots)
-    slopes = np.diff(values) / h
-    tangents = np.concatenate([slopes[:1], np.zeros(max(knots.size - 2, 0)), slopes[-1:]])
-    before, after = slopes[:-1], slopes[1:]
-    same = before * after > 0.0
-    first, second = 2.0 * h[1:] + h[:-1], h[1:] + 2.0 * h[:-1]
-    inner = tangents[1:-1]
-    inner[same] = (first + second)[same] / (
-        (first / np.where(same, before, 1.0)) + second / np.where(same, after, 1.0)
-    )[same]
-    k = np.clip(np.searchsorted(knots, at, side="right") - 1, 0, h.size - 1)
-    u = (at - knots[k]) / h[k]
-    curve: Array = (
-        values[k] * (1.0 + 2.0 * u) * (1.0 - u) ** 2
-        + values[k + 1] * u**2 * (3.0 - 2.0 * u)
-        + h[k] * (tangents[k] * u * (1.0 - u) ** 2 - tangents[k + 1] * u**2 * (1.0 - u))
-    )
-    return curve

@@ -16,13 +16,16 @@ _ROWS = 256  # points evaluated at a time, for bounded memory
 def minimize(objective: Callable[[Array], Array], start: Array) -> Array:
     """A local minimum near `start` (n,) of an objective that takes rows (b, n) to values (b,), smooth on a scale of 1.
 
-    No variable moves by more than 1 in an iteration, and none is made that does not lower the objective.
+    No variable moves by more than 1 in an iteration, and none is made that does not lower the objective. Where it is
+    not finite the search ends.
     """
     point = start
     value = float(objective(point[None])[0])
     damping = 0.0
     for _ in range(_ITERATIONS if point.size else 0):
         gradient, hessian = _derivatives(objective, point)
+        if not np.all(np.isfinite(hessian)):
+            break
         values, vectors = np.linalg.eigh(hessian)
         scale = float(np.abs(values).max())
         if not scale > 0.0:

@@ -16,23 +16,6 @@ from ._common import Counts, Terminal, as_terminal, at_lambdas, ends, schedules
 _FINE = 8193  # points that densities given as formulas are tabulated at
 
 
-def place(
-    noise: NoiseSchedule, nfe: int | Counts, lambdas: Array, lengths: Array, terminal: Terminal, search: str
-) -> Schedule | list[Schedule]:
-    """Nodes that part `lengths`, not decreasing from the first to the last of `lambdas`, evenly, both ends included."""
-
-    def make(counts: list[int]) -> list[Schedule]:
-        made = []
-        for count in counts:
-            shares = np.linspace(lengths[0], lengths[-1], count + (terminal == "t_min"))
-            nodes = np.interp(shares, lengths, lambdas)
-            nodes[-1], nodes[0] = lambdas[-1], lambdas[0]  # also where lengths are flat to rounding
-            made.append(at_lambdas(noise, nodes, terminal, search))
-        return made
-
-    return schedules(nfe, make)
-
-
 @overload
 def from_density(
     noise: NoiseSchedule,
@@ -98,7 +81,16 @@ def from_density(
     points = np.union1d(np.linspace(first, last, _FINE), lam[(lam > first) & (lam < last)])
     heights = np.interp(points, lam, values)
     lengths = np.concatenate([[0.0], np.cumsum(0.5 * np.diff(points) * (heights[1:] + heights[:-1]))])
-    return place(noise, nfe, points, lengths, terminal, name)
+
+    def make(counts: list[int]) -> list[Schedule]:
+        made = []
+        for count in counts:
+            nodes = np.interp(np.linspace(0.0, lengths[-1], count + (terminal == "t_min")), lengths, points)
+            nodes[-1], nodes[0] = last, first  # also where lengths are flat to rounding
+            made.append(at_lambdas(noise, nodes, terminal, name))
+        return made
+
+    return schedules(nfe, make)
 
 
 @overload

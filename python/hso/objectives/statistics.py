@@ -22,22 +22,22 @@ from ..noise_schedule import NoiseSchedule
 from ..schedule import Schedule
 from ..trajectories import teacher_nodes, teacher_steps
 from ._common import Counts, Terminal, as_terminal, at_lambdas, ends, schedules
-from ._curves import monotone_cubic, spline_matrix
-from .densities import from_density, place
+from ._curves import spline_matrix
+from .densities import from_density
 
 _FINE = 2049  # points that measured curves are tabulated at
+_APART = 0.1  # in lambda, of two scores that are compared: far above the rounding of 16 bits
 
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """A denoiser's errors at L noise levels. They depend on the VE sigma alone, and hold for any noise schedule with
-    it.
+    """A denoiser's errors at L noise levels, which hold for any noise schedule: they depend on the VE sigma alone.
 
     Attributes:
         lambdas: Shape (L,), L >= 2, increasing half log-SNRs.
         mmse: Shape (L,), E||x0 - D||^2 / d, positive.
-        fisher: Shape (L-1,), s^2 E||score - score'||^2 / d of each level and the next: of the scores at both levels of
-            the same y, noisy as at the next, whose s this is (the corrector's cost of Williams et al.); at least 0.
+        fisher: Shape (L,), s^2 E||d score / d lambda||^2 / d at fixed y, positive: for a short step, what correcting
+            its end costs (Williams et al.), over the step's square.
         evaluations: Network evaluations of single samples that were spent.
     """
 
@@ -52,20 +52,20 @@ class Statistics:
         levels = self.lambdas
         if levels.size < 2 or not np.all(np.isfinite(levels)) or not np.all(np.diff(levels) > 0.0):
             raise ValueError(f"lambdas must be 2 or more finite, strictly increasing numbers, got {levels}")
-        if self.mmse.shape != levels.shape or not (np.all(self.mmse > 0.0) and np.all(np.isfinite(self.mmse))):
-            raise ValueError(f"mmse must be positive and finite, of shape {levels.shape}, got {self.mmse}")
-        shape = (levels.size - 1,)
-        if self.fisher.shape != shape or not (np.all(self.fisher >= 0.0) and np.all(np.isfinite(self.fisher))):
-            raise ValueError(f"fisher must be finite and at least 0, of shape {shape}, got {self.fisher}")
+        for name, values in (("mmse", self.mmse), ("fisher", self.fisher)):
+            if values.shape != levels.shape or not (np.all(values > 0.0) and np.all(np.isfinite(values))):
+                raise ValueError(f"{name} must be positive and finite, of shape {levels.shape}, got {values}")
 
     def mmse_at(self, lam: Array) -> Array:
-        """mmse at `lam` (m,): log(mmse) is a natural spline of lambda. ValueError outside of the levels."""
-        return np.asarray(np.exp(spline_matrix(self.lambdas, self._inside(lam)) @ np.log(self.mmse)))
+        """mmse at `lam` (m,): its logarithm is a natural spline of lambda. ValueError outside of the levels."""
+        return self._curve(self.mmse, lam)
 
-    def length_at(self, lam: Array) -> Array:
-        """The sum of sqrt(fisher) up to `lam` (m,), a monotone cubic of lambda. ValueError outside of the levels."""
-        lengths = np.concatenate([[0.0], np.cumsum(np.sqrt(self.fisher))])
-        return monotone_cubic(self.lambdas, lengths, self._inside(lam))
+    def fisher_at(self, lam: Array) -> Array:
+        """The same for fisher."""
+        return self._curve(self.fisher, lam)
+
+    def _curve(self, values: Array, lam: Array) -> Array:
+        return np.asarray(np.exp(spline_matrix(self.lambdas, self._inside(lam)) @ np.log(values)))
 
     def _inside(self, lam: Array) -> Array:
         low, high = float(self.lambdas[0]), float(self.lambdas[-1])
@@ -87,7 +87,7 @@ def measure(
     lambdas: npt.ArrayLike | None = None,
     teacher: int = 64,
 ) -> Statistics:
-    """Statistics of a network by 2 L - 1 calls for each of `count` samples, besides those that make the data.
+    """Statistics of a network by 2 L calls for each of `count` samples, besides those that make the data.
 
     Args:
         network: See `hso.network.as_network`.
@@ -115,17 +115,18 @@ def measure(
         raise ValueError(f"data must be finite, of shape (m, *shape), got shape {samples.shape}")
     # networks in pipelines begin where sampling starts, also with data given
     made = teacher_nodes(noise, teacher) if samples is None else levels[:1]
-    asked = [levels[:1], *(levels[[k, k - 1]] for k in range(1, levels.size))]
+    near = levels - np.where(levels - _APART >= low, _APART, -_APART)
     before = network.evaluations
     parts = network.run(
         Program(
-            lambdas=[float(lam) for lam in np.concatenate([made, *asked])],
-            steps=lambda eps: _ask(noise, made, levels, samples, eps),
+            lambdas=[float(lam) for lam in np.concatenate([made, np.stack([levels, near], axis=1).ravel()])],
+            steps=lambda eps: _ask(noise, made, levels, near, samples, eps),
         ),
         as_integer("count", count, least=1),
         as_integer("seed", seed, least=0),
     )
-    means = np.concatenate(parts).mean(axis=0)
+    # no network is right to more than rounding
+    means = np.maximum(np.concatenate(parts).mean(axis=0), np.finfo(np.float64).tiny)
     return Statistics(levels, means[: levels.size], means[levels.size :], network.evaluations - before)
 
 
@@ -134,9 +135,9 @@ def _default_levels(noise: NoiseSchedule) -> Array:
 
 
 def _ask(
-    noise: NoiseSchedule, made: Array, levels: Array, samples: Array | None, eps: FloatArray
+    noise: NoiseSchedule, made: Array, levels: Array, near: Array, samples: Array | None, eps: FloatArray
 ) -> Generator[FloatArray, FloatArray, Array]:
-    """Errors and score differences of each sample, (n, 2 L - 1)."""
+    """mmse and fisher of each sample, (n, 2 L)."""
     start = initial(noise, eps, float(made[0]))
     if samples is None:
         predictions, _ = yield from teacher_steps(noise, made, start)
@@ -150,19 +151,16 @@ def _ask(
     if samples is not None:
         x0 = samples[[stream.integers(len(samples)) for stream in streams]]
     normal = np.stack([stream.standard_normal(eps.shape[1:]) for stream in streams])
-    columns = []
-    changes = []
-    for k, lam in enumerate(levels):
-        s = float(np.exp(-lam))
+    errors, rates = [], []
+    for lam, other in zip(levels.tolist(), near.tolist(), strict=True):
+        s = np.exp(-lam)
         y = x0 + s * normal
-        denoised = np.asarray((yield (noise.alpha(float(lam)) * y).astype(eps.dtype)), dtype=np.float64)
-        columns.append(_mean_square(x0 - denoised))
-        if k > 0:
-            before = float(levels[k - 1])
-            coarse = np.asarray((yield (noise.alpha(before) * y).astype(eps.dtype)), dtype=np.float64)
-            score, other = (denoised - y) / s**2, (coarse - y) * np.exp(2.0 * before)
-            changes.append(s**2 * _mean_square(score - other))
-    return np.stack([*columns, *changes], axis=1)
+        denoised = np.asarray((yield (noise.alpha(lam) * y).astype(eps.dtype)), dtype=np.float64)
+        errors.append(_mean_square(x0 - denoised))
+        beside = np.asarray((yield (noise.alpha(other) * y).astype(eps.dtype)), dtype=np.float64)
+        change = (denoised - y) / s**2 - (beside - y) * np.exp(2.0 * other)
+        rates.append(s**2 * _mean_square(change / (lam - other)))
+    return np.stack([*errors, *rates], axis=1)
 
 
 def _seed(eps: FloatArray) -> int:
@@ -333,9 +331,6 @@ def score_optimal(
     sum is least where all steps are equally long. The path is taken in y = x / alpha, as for the paper's EDM models.
     Arguments and errors as for `from_density`; the ends must have been measured.
     """
-    as_terminal(terminal)
     lam = np.linspace(*ends(noise, t_min, t_max), _FINE)
-    lengths = statistics.length_at(lam)
-    if not lengths[-1] > lengths[0]:
-        raise ValueError("statistics must have fisher above 0 between the ends")
-    return place(noise, nfe, lam, lengths, terminal, "score_optimal")
+    density = np.sqrt(statistics.fisher_at(lam))
+    return from_density(noise, nfe, lam, density, terminal=terminal, t_min=t_min, t_max=t_max, name="score_optimal")
