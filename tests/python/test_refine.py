@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -83,7 +84,7 @@ def error(model: Mixture, schedule: hso.Schedule, solver: str, count: int = 256)
 
 
 def refined(start: hso.Schedule, **options: Any) -> hso.refine.Refined:
-    settings = {"shape": (8,), "dtype": "float64", "teacher": 60, "steps": 40} | options
+    settings = {"shape": (8,), "dtype": "float64", "teacher": 60, "pairs": 32, "steps": 40} | options
     return against_teacher(settings.pop("denoise", MODEL), start, settings.pop("noise", SD), **settings)
 
 
@@ -539,3 +540,20 @@ def test_ends_and_gain_move_when_asked() -> None:
 def test_bad_numbers_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} must be"):
         by_metric(rmse, hso.optimize(SD, 4), SD, **{name: -1})
+
+
+@pytest.mark.parametrize("dimensions", [1, 2, 6])
+@pytest.mark.parametrize("name", ["_simplex", "_evolution"])
+def test_searches_on_a_tilted_valley(name: str, dimensions: int) -> None:
+    """A quadratic whose axes are those of no coordinate, 100 times as steep across as along."""
+    search = importlib.import_module(f"hso.refine.{name}").minimize
+    axes, _ = np.linalg.qr(np.random.default_rng(0).standard_normal((dimensions, dimensions)))
+    steepness, calls = np.logspace(0, 2, dimensions), []
+
+    def valley(x: Array) -> float:
+        calls.append(x)
+        return float(np.sum(steepness * (axes.T @ (x - 1.0)) ** 2))
+
+    found = search(valley, np.zeros(dimensions), step=0.4, budget=1500, seed=0)
+    assert len(calls) == 1500
+    assert valley(found) < 1e-3 and min(map(valley, calls[:1500])) < 1e-3

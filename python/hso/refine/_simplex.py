@@ -24,7 +24,7 @@ def minimize(function: Callable[[Array], float], start: Array, *, step: float, b
     noisy function a lucky one is forgotten.
 
     Returns:
-        The centre of the last simplex.
+        The centre of the last simplex that has shrunk, or of the only one.
     """
     random = np.random.default_rng(seed)
     left = budget
@@ -36,14 +36,15 @@ def minimize(function: Callable[[Array], float], start: Array, *, step: float, b
         left -= 1
         return function(x)
 
-    points = start[None]
+    points, ended = start[None], None
     try:
         while True:
             signs = random.choice([-1.0, 1.0], size=start.size)
             points = np.vstack([points[0], points[0] + step * np.diag(signs)])
             _descend(ask, points, _SMALL * step)
+            ended = points.mean(axis=0)
     except _SpentError:
-        centre: Array = points.mean(axis=0)
+        centre: Array = points.mean(axis=0) if ended is None else ended
         return centre
 
 

@@ -27,7 +27,7 @@ def against_teacher(
     shape: Sequence[int],
     solver: RefinedSolver = "dpm-solver++",
     teacher: int | Callable[[Any], Any] = 100,
-    pairs: int = 32,
+    pairs: int = 64,
     validation: float = 0.25,
     steps: int = 100,
     learning_rate: float = 0.02,
