@@ -1,4 +1,4 @@
-"""Other people's objectives for schedules, each from its paper, solved to the optimum.
+"""Other people's objectives for schedules, each from its paper.
 
 From a teacher's trajectories (`hso.trajectories.teacher`), by the cheapest chain of its one-step errors:
     ve_jump        the errors in y = x / alpha, summed as they are
@@ -13,8 +13,9 @@ From the data's covariance:
 From nothing but the noise schedule:
     mep_limit      MEP's optimum for many steps, as a density of nodes; `hso.schedules.kl_optimal` is another such law
 
-All take `nfe` as one number or several, which one search serves, and return `hso.Schedule`s. DM-NonUni's bound, which
-is no sum over single steps, is `hso.schedules.dm_nonuni`.
+Chains are the optimum over their grid, `spectral` is a local one. All take `nfe` as one number or several, which one
+search serves, and return `hso.Schedule`s. DM-NonUni's bound, which is no sum over single steps, is
+`hso.schedules.dm_nonuni`.
 """
 
 from .densities import from_density, mep_limit
