@@ -8,5 +8,6 @@ PYBIND11_MODULE(_core, m, pybind11::mod_gil_not_used()) {
     hso::bindings::bind_chain(m);
     hso::bindings::bind_noise_schedule(m);
     hso::bindings::bind_objective(m);
+    hso::bindings::bind_error_model(m);
     hso::bindings::bind_optimize(m);
 }

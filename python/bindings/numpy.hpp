@@ -33,6 +33,7 @@ inline Array like(const Array& array) {
 }
 
 void bind_chain(py::module_& module);
+void bind_error_model(py::module_& module);
 void bind_noise_schedule(py::module_& module);
 void bind_objective(py::module_& module);
 void bind_optimize(py::module_& module);

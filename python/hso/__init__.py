@@ -34,15 +34,19 @@ from .schedule import Psi, Schedule
 
 if TYPE_CHECKING:
     from . import chain, diffusers, oss, schedules
+    from .calibration import Profile, calibrate
 
 __version__: str = _core.__version__
 
 __all__ = [
     "ErrorProxy",
     "NoiseSchedule",
+    "Profile",
     "Psi",
     "Schedule",
     "__version__",
+    "calibrate",
+    "calibration",
     "chain",
     "d_min",
     "diffusers",
@@ -52,15 +56,23 @@ __all__ = [
     "mep",
     "mep_gradient",
     "mep_hessian",
+    "network",
+    "objectives",
     "optimize",
     "oss",
     "presets",
+    "refine",
     "schedules",
     "spf",
 ]
 
 
+_MODULES = ("calibration", "chain", "diffusers", "network", "objectives", "oss", "refine", "schedules")
+
+
 def __getattr__(name: str) -> Any:
-    if name in ("chain", "diffusers", "oss", "schedules"):
+    if name in _MODULES:
         return importlib.import_module(f".{name}", __name__)
+    if name in ("Profile", "calibrate"):
+        return getattr(importlib.import_module(".calibration", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

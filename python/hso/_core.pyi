@@ -50,6 +50,34 @@ class ErrorProxy:
     def table(lam: Array, value: Array) -> ErrorProxy: ...
     def value(self, noise: NoiseSchedule, lam: Array) -> Array: ...
 
+class ErrorModel:
+    def __init__(
+        self,
+        noise: NoiseSchedule,
+        lambdas: Array,
+        x0: Array,
+        states: Array,
+        eps: Array,
+        probe_lambdas: Array,
+        probe_errors: Array,
+        probe_responses: Array,
+    ) -> None: ...
+    def error(self, lambdas: Array, solver: str, order: int, terminal: str, gain: float) -> float: ...
+    def best_gain(self, lambdas: Array, solver: str, order: int, terminal: str) -> float: ...
+    def jumps(self, points: Array, carried: str) -> Array: ...
+    def late_starts(self, points: Array, carried: str) -> Array: ...
+    def improve(
+        self,
+        start: Array,
+        solver: str,
+        order: int,
+        terminal: str,
+        first: tuple[float, float],
+        last: tuple[float, float],
+        caution: float,
+        max_iterations: int,
+    ) -> tuple[Array, float, int]: ...
+
 class Schedule:
     @property
     def t(self) -> Array: ...

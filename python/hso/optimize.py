@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -16,10 +16,14 @@ from .objective import ErrorProxy, core_proxy
 from .schedule import Schedule
 from .solvers import Solver, steps_within
 
+if TYPE_CHECKING:
+    from .calibration import Profile
+
 Terminal: TypeAlias = Literal["zero", "t_min", "skip"]
 Search: TypeAlias = Literal["exact", "bilevel", "paper"]
 Local: TypeAlias = Literal["newton", "slsqp"]
 Objective: TypeAlias = Literal["mep", "dm_nonuni"]
+ProfileObjective: TypeAlias = Literal["solver", "jump", "jump_x0", "jump_carried"]
 Limits: TypeAlias = Literal["measured", "published"]
 Range: TypeAlias = tuple[float, float]
 
@@ -28,14 +32,14 @@ MAX_NFE = 10_000
 
 @overload
 def optimize(
-    noise: NoiseSchedule,
+    noise: NoiseSchedule | Profile,
     nfe: int,
     *,
     terminal: Terminal = ...,
     solver: Solver | None = ...,
     search: Search | None = ...,
     local: Local | None = ...,
-    objective: Objective = ...,
+    objective: Objective | ProfileObjective | None = ...,
     p: float | None = ...,
     proxy: ErrorProxy | None = ...,
     gamma: float | None = ...,
@@ -50,14 +54,14 @@ def optimize(
 ) -> Schedule: ...
 @overload
 def optimize(
-    noise: NoiseSchedule,
+    noise: NoiseSchedule | Profile,
     nfe: Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = ...,
     solver: Solver | None = ...,
     search: Search | None = ...,
     local: Local | None = ...,
-    objective: Objective = ...,
+    objective: Objective | ProfileObjective | None = ...,
     p: float | None = ...,
     proxy: ErrorProxy | None = ...,
     gamma: float | None = ...,
@@ -71,14 +75,14 @@ def optimize(
     threads: int = ...,
 ) -> list[Schedule]: ...
 def optimize(
-    noise: NoiseSchedule,
+    noise: NoiseSchedule | Profile,
     nfe: int | Sequence[int] | npt.NDArray[np.integer],
     *,
     terminal: Terminal = "zero",
     solver: Solver | None = None,
     search: Search | None = None,
     local: Local | None = None,
-    objective: Objective = "mep",
+    objective: Objective | ProfileObjective | None = None,
     p: float | None = None,
     proxy: ErrorProxy | None = None,
     gamma: float | None = None,
@@ -94,7 +98,9 @@ def optimize(
     """Finds the schedule of `nfe` network calls with the least fitness for this noise schedule.
 
     Args:
-        noise: The model's noise schedule.
+        noise: The model's noise schedule; or a profile from `hso.calibrate`, with which the schedule is the best for
+            the measured model and `nfe`, `terminal`, `objective`, `t_min` and `t_max` are all that may be given (see
+            `hso.Profile.optimize`).
         nfe: Network calls, 1..10000; a list of them gives a list of schedules.
         solver: The solver that will run it. "heun" and "kdpm2" spend 2 steps - 1 calls: they get the most steps
             that nfe calls allow (an even nfe leaves one unspent), and `Schedule.nfe` says what is spent. All
@@ -109,8 +115,8 @@ def optimize(
             published, where the spacing is only a penalty of the upper level.
         local: The local solver of "bilevel" and "paper": "newton" (the default for "mep") or "slsqp" (the
             only one for "dm_nonuni").
-        objective: What the nodes minimize: "mep" (paper eq. 8) or "dm_nonuni" (Xue et al. 2024, for
-            UniPC).
+        objective: What the nodes minimize: "mep" (the default, paper eq. 8) or "dm_nonuni" (Xue et al. 2024, for
+            UniPC). With a profile: "solver" (the default), "jump", "jump_x0" or "jump_carried".
         p: Exponent of the error proxy sigma^p / alpha, >= 0; default 2, as published, and 1 for EDM, where 2 makes
             MEP the same for every schedule.
         proxy: A tabulated error proxy instead of the power law.
@@ -137,6 +143,18 @@ def optimize(
     Raises:
         ValueError: an argument makes no sense, or the spacing does not fit between the ends.
     """
+    if not isinstance(noise, NoiseSchedule):
+        from .calibration import Profile
+
+        if isinstance(noise, Profile):
+            _refuse_with_profile(
+                solver=solver, search=search, local=local, p=p, proxy=proxy, gamma=gamma, limits=limits
+            )
+            _refuse_with_profile(d_min=d_min)
+            kind: Any = "solver" if objective is None else objective
+            ends: Any = terminal
+            return noise.optimize(nfe, terminal=ends, objective=kind, t_min=t_min, t_max=t_max)
+    objective = "mep" if objective is None else objective
     many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
     counts = [as_integer("nfe", n, least=1, most=MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
     found = _core.optimize(
@@ -160,3 +178,9 @@ def optimize(
     name = search or ("exact" if objective == "mep" else "bilevel")
     schedules = [Schedule._from_core(schedule, noise, name, solver) for schedule in found]
     return schedules if many else schedules[0]
+
+
+def _refuse_with_profile(**options: object) -> None:
+    for name, value in options.items():
+        if value is not None:
+            raise ValueError(f"{name} must be left out with a profile, which decides it, got {value!r}")

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import secrets
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import numpy as np
+
+from .json_file import read_document, write_document
 
 FORMAT = "hso-schedule/1"
 _NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}  # JSON has no such numbers
@@ -94,38 +93,14 @@ _LATER = {"solver": None, "gain": 1.0}
 
 
 def write_schedule(path: str | os.PathLike[str], values: Mapping[str, Any]) -> None:
-    """Writes the values beside `path` and then moves them there, so that readers never see half a file."""
-    document = {"format": FORMAT} | {name: _encode(values[name]) for name in _READERS}
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    target = Path(path)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
-    try:
-        with draft.open("x", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+    """Writes the values; an interrupted write leaves the old file."""
+    write_document(path, {"format": FORMAT} | {name: _encode(values[name]) for name in _READERS})
 
 
 def read_schedule(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The values of a schedule file; ValueError for another format, a damaged file or missing values."""
     shown = repr(os.fspath(path))
-    text = Path(path).read_bytes()
-    try:
-        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{shown} is no schedule file: {error}") from None
-    found = document.get("format") if isinstance(document, dict) else None
-    if found != FORMAT:
-        raise ValueError(f"{shown} must have the format {FORMAT!r}, got {found!r}")
-    document = _LATER | document
+    document = _LATER | read_document(path, FORMAT, "schedule")
     missing = [name for name in _READERS if name not in document]
     if missing:
         raise ValueError(f"{shown} is damaged: it lacks {', '.join(missing)}")

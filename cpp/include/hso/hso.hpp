@@ -1,6 +1,8 @@
 #pragma once
 
 /// Everything that the library offers.
+#include <hso/chain.hpp>
+#include <hso/error_model.hpp>
 #include <hso/error_proxy.hpp>
 #include <hso/noise_schedule.hpp>
 #include <hso/objective.hpp>

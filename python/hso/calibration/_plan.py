@@ -1,0 +1,96 @@
+"""How a calibration spends its budget of network evaluations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from .. import schedules
+from .._arrays import Array
+from ..checks import as_integer
+from ..noise_schedule import NoiseSchedule
+from ..optimize import optimize
+from ..schedule import Schedule
+from ..trajectories import teacher_nodes
+from ._recording import Questions
+
+LEAST_SAMPLES = 4
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How many samples, and what each is asked.
+
+    Attributes:
+        samples: n.
+        nodes: the teacher's.
+        questions: asked first; its runs are HSO's own schedules and uniform ones.
+        again: network calls of the schedules that the model found and is then run with.
+    """
+
+    samples: int
+    nodes: Array
+    questions: Questions
+    again: tuple[int, ...]
+
+    @property
+    def evaluations(self) -> int:
+        """Of single samples."""
+        return self.samples * _cost(self)
+
+
+_SIZES = ((24, (4, 8)), (32, (4, 6, 10)))
+"""Teacher nodes, and network calls of the runs: the smaller plan up to `_SMALL` evaluations."""
+_SMALL = 4096
+_LATEST_START = 0.9
+
+
+def plan(noise: NoiseSchedule, budget: int) -> Plan:
+    """The plan for `budget` evaluations; ValueError where it is too small for `LEAST_SAMPLES` samples."""
+    budget = as_integer("budget", budget, least=1, most=10**9)
+    nodes, calls = _SIZES[budget > _SMALL]
+    each = _for_one_sample(noise, nodes, calls)
+    samples = budget // _cost(each)
+    if samples < LEAST_SAMPLES:
+        raise ValueError(
+            f"budget must be at least {LEAST_SAMPLES * _cost(each)} network evaluations, to measure {LEAST_SAMPLES} "
+            f"samples, got {budget}"
+        )
+    return Plan(samples, each.nodes, each.questions, each.again)
+
+
+def analytic(noise: NoiseSchedule, steps: int, terminal: Literal["zero", "t_min"] = "zero") -> Schedule:
+    """HSO's schedule from the noise schedule alone."""
+    return optimize(noise, steps, terminal=terminal, gap=None)
+
+
+def _for_one_sample(noise: NoiseSchedule, nodes: int, calls: tuple[int, ...]) -> Plan:
+    lambdas = teacher_nodes(noise, nodes)
+    # a quarter of the way, which is a step of a schedule of few; every second node is near enough to each level
+    jumps = [(max(0, to - nodes // 4), to) for to in range(1, nodes, 2)]
+    runs = []
+    for steps in calls:
+        for schedule in (analytic(noise, steps), schedules.uniform_t(noise, steps)):
+            runs.append(schedule.lambdas[:-1])
+    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), calls)
+
+
+def late_limit(noise: NoiseSchedule) -> float:
+    """The lambda up to which a schedule's first node is looked for: the sampler's clock at 0.9."""
+    return noise.lam(max(noise.shifted(_LATEST_START), noise.t_range[0]))
+
+
+def _late(noise: NoiseSchedule, lambdas: Array) -> list[int]:
+    """Up to 4 teacher nodes at which sampling may begin, the first apart."""
+    within = np.flatnonzero((lambdas > lambdas[0]) & (lambdas <= late_limit(noise)))
+    if not len(within):
+        return [1]
+    return [int(node) for node in np.unique(within[np.linspace(0, len(within) - 1, 4).astype(int)])]
+
+
+def _cost(plan: Plan) -> int:
+    questions = plan.questions
+    runs = sum(len(run) for run in questions.runs) + sum(plan.again)
+    return len(plan.nodes) + len(questions.jumps) + len(questions.late) + runs

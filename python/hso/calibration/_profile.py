@@ -1,0 +1,257 @@
+"""Profiles: what was measured of a model, and the schedules that follow from it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, Literal, TypeAlias, get_args, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from .. import _core, chain, schedules
+from .._arrays import Array
+from ..checks import as_integer, as_number, as_range, one_of
+from ..noise_schedule import NoiseSchedule
+from ..optimize import ProfileObjective as Objective
+from ..schedule import Schedule
+from ._check import Fit, Signature, check
+from ._file import read_profile, write_profile
+from ._multistep import Multistep
+from ._plan import analytic, late_limit
+from ._reduction import Rows
+
+Terminal: TypeAlias = Literal["zero", "t_min"]
+
+_MAX_NFE = 100
+_CAUTION = 0.2
+_WORTH = 0.95
+"""A schedule is preferred to HSO's own where its error is expected to be below this share of it: the model of the error
+does not tell less from noise."""
+_FEW = 8  # steps up to which both starts are followed
+_ITERATIONS = (40, 12, 6)  # of the search up to _FEW steps, up to 12, and for more
+_GRID = 128  # points of the pairwise objectives
+
+
+class Profile:
+    """The error that a solver makes on one model, as a function of the schedule, measured by `hso.calibrate`.
+
+    Immutable; safe to share between threads.
+
+    Attributes:
+        noise: The model's noise schedule.
+        solver: What it was calibrated for: "ddim", "dpm-solver++" or "unipc".
+        order: The solver's order.
+        samples: How many samples were measured.
+        evaluations: Network evaluations of single samples that were spent.
+        seed: Of their noise.
+    """
+
+    def __init__(
+        self,
+        *,
+        noise: NoiseSchedule,
+        multistep: Multistep,
+        rows: Rows,
+        signature: Signature,
+        samples: int,
+        evaluations: int,
+        seed: int,
+    ) -> None:
+        self.noise = noise
+        self.solver = multistep.name
+        self.order = multistep.order
+        self.samples = samples
+        self.evaluations = evaluations
+        self.seed = seed
+        self._rows = rows
+        self._signature = signature
+        self._model: _core.ErrorModel = rows.model(noise)
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits that identify what was measured: the model's answers, by way of their inner
+        products."""
+        return self._signature.fingerprint
+
+    @overload
+    def optimize(
+        self,
+        nfe: int,
+        *,
+        terminal: Terminal = ...,
+        objective: Objective = ...,
+        t_min: tuple[float, float] | None = ...,
+        t_max: tuple[float, float] | None = ...,
+    ) -> Schedule: ...
+    @overload
+    def optimize(
+        self,
+        nfe: Sequence[int] | npt.NDArray[np.integer],
+        *,
+        terminal: Terminal = ...,
+        objective: Objective = ...,
+        t_min: tuple[float, float] | None = ...,
+        t_max: tuple[float, float] | None = ...,
+    ) -> list[Schedule]: ...
+    def optimize(
+        self,
+        nfe: int | Sequence[int] | npt.NDArray[np.integer],
+        *,
+        terminal: Terminal = "zero",
+        objective: Objective = "solver",
+        t_min: tuple[float, float] | None = None,
+        t_max: tuple[float, float] | None = None,
+    ) -> Schedule | list[Schedule]:
+        """The schedule of `nfe` network calls, 1..100, with the least error; a list of them gives a list.
+
+        Args:
+            terminal: "zero" or "t_min", as in `hso.optimize`.
+            objective: "solver": the error of the solver's own steps, local minima from HSO's schedule and a uniform
+                one; HSO's schedule itself where less than 5 % is to be gained. "jump": the sum of the errors of single
+                DDIM steps from the teacher's trajectory, in VE coordinates: the exact optimum on 128 nodes, all nfe
+                in one sweep. "jump_x0": by what they change in the next x0-prediction. "jump_carried": by what
+                arrives at sigma 0.
+            t_min: Range (low, high) of the last optimized node's t; default: anywhere.
+            t_max: Range of the first node's t; default: from 0.9 of the sampler's clock.
+
+        Raises:
+            ValueError: an argument makes no sense.
+        """
+        many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
+        counts = [as_integer("nfe", n, least=1, most=_MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
+        one_of("terminal", terminal, get_args(Terminal))
+        one_of("objective", objective, get_args(Objective))
+        first = self._lambdas("t_max", t_max, (self.noise.lambda_range[0], late_limit(self.noise)))
+        last = self._lambdas("t_min", t_min, self.noise.lambda_range)
+        if objective == "solver":
+            found = [self._solver_nodes(n, terminal, first, last) for n in counts]
+        else:
+            found = self._jump_nodes(counts, terminal, objective, first, last)
+        made = [self._schedule(lam, terminal) for lam in found]
+        return made if many else made[0]
+
+    def error(self, schedule: Schedule, *, gain: float | None = None) -> float:
+        """The RMS error of the images that a schedule is expected to give with this profile's solver, against the
+        ODE's solution.
+
+        Of x0 as the network has it: latents, for a latent model. `gain`: on the initial noise; default: the schedule's.
+        """
+        factor = schedule.gain if gain is None else as_number("gain", gain)
+        return self._model.error(self._nodes(schedule), self.solver, self.order, schedule.terminal, factor)
+
+    def gain(self, schedule: Schedule) -> float:
+        """The factor on the initial noise with which the error is least."""
+        return self._model.best_gain(self._nodes(schedule), self.solver, self.order, schedule.terminal)
+
+    def curve(
+        self, nfe: Sequence[int] = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20), *, terminal: Terminal = "zero"
+    ) -> dict[int, float]:
+        """nfe -> the error of its best schedule: how many steps are worth their time."""
+        return {int(n): self.error(s) for n, s in zip(nfe, self.optimize(list(nfe), terminal=terminal), strict=True)}
+
+    def check(self, source: Any, **options: Any) -> Fit:
+        """Whether schedules from this profile still fit a model: 8 calls on 4 samples. See `hso.calibration.Fit`.
+
+        Args:
+            source: The model now: a function denoise(x, lam), a pipeline or a Network, as for `hso.calibrate`.
+            options: shape, device, dtype, batch, call, as for `hso.calibrate`; the noise schedule is the profile's.
+        """
+        return check(self._signature, self.noise, Multistep(self.solver, self.order), self.seed, source, options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes the profile as a JSON file; an interrupted write leaves the old file."""
+        write_profile(path, self)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Profile:
+        """Reads a profile that `save` wrote; ValueError for a file that is none, or damaged."""
+        return cls(**read_profile(path))
+
+    def __repr__(self) -> str:
+        return (
+            f"Profile(solver={self.solver!r}, order={self.order}, samples={self.samples}, "
+            f"evaluations={self.evaluations}, fingerprint={self.fingerprint!r}, noise={self.noise!r})"
+        )
+
+    @cached_property
+    def _grid(self) -> Array:
+        """Nodes of the pairwise objectives: the teacher's, finer."""
+        lambdas = self._rows.lambdas
+        grid: Array = np.interp(np.linspace(0.0, 1.0, _GRID), np.linspace(0.0, 1.0, len(lambdas)), lambdas)
+        return grid
+
+    def _lambdas(self, name: str, t: tuple[float, float] | None, usual: tuple[float, float]) -> tuple[float, float]:
+        if t is None:
+            return usual
+        low, high = as_range(name, t)
+        if not low <= high:
+            raise ValueError(f"{name} must be a range (low, high) with low <= high, got {t!r}")
+        return self.noise.lam(high), self.noise.lam(low)
+
+    def _nodes(self, schedule: Schedule) -> Array:
+        if schedule.noise_fingerprint != self.noise.fingerprint:
+            raise ValueError(
+                f"schedule must be one of the noise schedule {self.noise.fingerprint}, "
+                f"got one of {schedule.noise_fingerprint}"
+            )
+        # "skip" steps from its last but one node to sigma 0
+        return schedule.lambdas if schedule.terminal == "t_min" else schedule.lambdas[: schedule.steps]
+
+    def _solver_nodes(
+        self, nfe: int, terminal: Terminal, first: tuple[float, float], last: tuple[float, float]
+    ) -> Array:
+        solver = (self.solver, self.order, terminal)
+        ours, uniform = analytic(self.noise, nfe, terminal), schedules.uniform_t(self.noise, nfe, terminal=terminal)
+        starts = [schedule.lambdas if terminal == "t_min" else schedule.lambdas[:-1] for schedule in (ours, uniform)]
+        errors = [self._model.error(start, *solver, 1.0) for start in starts]
+        few = len(starts[0]) <= _FEW
+        iterations = _ITERATIONS[0 if few else 1 if len(starts[0]) <= 12 else 2]
+        best, least = starts[0], _WORTH * errors[0]
+        for i in range(2) if few else [int(np.argmin(errors))]:
+            lam, error, _ = self._model.improve(starts[i], *solver, first, last, _CAUTION, iterations)
+            if error < least or not _within(best, first, last):
+                best, least = lam, error
+        return best
+
+    def _jump_nodes(
+        self,
+        counts: Sequence[int],
+        terminal: Terminal,
+        objective: Objective,
+        first: tuple[float, float],
+        last: tuple[float, float],
+    ) -> list[Array]:
+        carried = {"jump": "no", "jump_x0": "x0", "jump_carried": "to_zero"}[objective]
+        grid = self._grid
+        jumps = self._model.jumps(grid, carried)
+        start = np.where(_inside(grid, first), self._model.late_starts(grid, carried), np.inf)
+        end = np.where(_inside(grid, last), jumps[:, -1] if terminal == "zero" else 0.0, np.inf)
+        edges = [n - (terminal == "zero") for n in counts]
+        found = chain.shortest_chains(jumps[:, :-1], max_edges=max(max(edges), 1), start=start, end=end)
+        nodes = []
+        for edge in edges:
+            if edge == 0:
+                nodes.append(grid[[int(np.argmin(start + end))]])
+                continue
+            path = found[edge - 1].nodes
+            if len(path) == 0:
+                raise ValueError(
+                    f"nfe must be such that its nodes fit between t_min and t_max on {_GRID} points, got {edge}"
+                )
+            nodes.append(grid[path])
+        return nodes
+
+    def _schedule(self, lam: Array, terminal: Terminal) -> Schedule:
+        t = np.asarray(self.noise.t(np.clip(lam, *self.noise.lambda_range)))
+        return Schedule.from_nodes(self.noise, t, terminal=terminal, search="calibrated", solver=self.solver)
+
+
+def _inside(lam: Array, span: tuple[float, float]) -> npt.NDArray[np.bool_]:
+    inside: npt.NDArray[np.bool_] = (lam >= span[0] - 1e-9) & (lam <= span[1] + 1e-9)
+    return inside
+
+
+def _within(lam: Array, first: tuple[float, float], last: tuple[float, float]) -> bool:
+    return bool(_inside(lam[:1], first)[0] and _inside(lam[-1:], last)[0])
