@@ -12,11 +12,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .._multistep import Multistep
 from ..checks import as_integer
 from ..network import Program, as_network
 from ..noise_schedule import NoiseSchedule
 from ._check import Fit, Signature
-from ._multistep import Multistep
 from ._plan import plan
 from ._profile import Profile
 from ._progress import reported, reporting
@@ -57,7 +57,7 @@ def calibrate(
         dtype: Of these; default float32.
         batch: The most samples in one call, see `hso.network.as_network`. Where memory runs out smaller ones are tried.
         call: What a pipeline is called with: prompt=, guidance_scale=, height=, ...
-        progress: True for a progress bar (needs rich), or a function that is called with the evaluations that are done and
+        progress: True for a progress bar (needs rich), or a function that is called with the evaluations done and
             their total.
 
     Raises:

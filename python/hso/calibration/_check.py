@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from .._arrays import Array
+from .._multistep import Multistep
 from ..network import as_network
 from ..noise_schedule import NoiseSchedule
-from ._multistep import Multistep
 from ._recording import Recording, run_alone
 from ._reduction import Rows
 
@@ -29,8 +29,8 @@ class Fit:
             relative to the movements. 0 for the same model. Images may be wholly different and a schedule still fit.
         loss: What the old schedule is estimated to cost, relative to the best one. A step's error goes as the square of
             its length times a weight, and the old schedule made it the same in all K steps. Where predictions move
-            rho_k times as far in step k as before, its error is rho_k times the old one; moving the nodes would bring the
-            sum of the errors from sum rho down to (sum sqrt(rho))^2 / K.
+            rho_k times as far in step k as before, its error is rho_k times the old one; moving the nodes would bring
+            the sum of the errors from sum rho down to (sum sqrt(rho))^2 / K.
         fits: Whether the loss is at most 5 %.
         evaluations: Network evaluations that this took.
     """

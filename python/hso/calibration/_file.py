@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .._arrays import Array
+from .._multistep import Multistep
 from ..json_file import read_document, write_document
 from ..noise_schedule import NoiseSchedule
 from ._check import Signature
-from ._multistep import Multistep
 from ._reduction import Rows
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..checks import as_integer
 from ..noise_schedule import NoiseSchedule
 from ..optimize import optimize
 from ..schedule import Schedule
-from ..trajectories import teacher_nodes
+from ..trajectories import NODES, teacher_nodes
 from ._recording import Questions
 
 LEAST_SAMPLES = 4
@@ -41,17 +41,15 @@ class Plan:
         return self.samples * _cost(self)
 
 
-_SIZES = ((24, (4, 8)), (32, (4, 6, 10)))
-"""Teacher nodes, and network calls of the runs: the smaller plan up to `_SMALL` evaluations."""
-_SMALL = 4096
+_CALLS = (4, 6, 10)
+"""Network calls of the runs."""
 _LATEST_START = 0.9
 
 
 def plan(noise: NoiseSchedule, budget: int) -> Plan:
     """The plan for `budget` evaluations; ValueError where it is too small for `LEAST_SAMPLES` samples."""
     budget = as_integer("budget", budget, least=1, most=10**9)
-    nodes, calls = _SIZES[budget > _SMALL]
-    each = _for_one_sample(noise, nodes, calls)
+    each = _for_one_sample(noise)
     samples = budget // _cost(each)
     if samples < LEAST_SAMPLES:
         raise ValueError(
@@ -66,15 +64,15 @@ def analytic(noise: NoiseSchedule, steps: int, terminal: Literal["zero", "t_min"
     return optimize(noise, steps, terminal=terminal, gap=None)
 
 
-def _for_one_sample(noise: NoiseSchedule, nodes: int, calls: tuple[int, ...]) -> Plan:
-    lambdas = teacher_nodes(noise, nodes)
+def _for_one_sample(noise: NoiseSchedule) -> Plan:
+    lambdas = teacher_nodes(noise, NODES)
     # a quarter of the way, which is a step of a schedule of few; every second node is near enough to each level
-    jumps = [(max(0, to - nodes // 4), to) for to in range(1, nodes, 2)]
+    jumps = [(max(0, to - NODES // 4), to) for to in range(1, NODES, 2)]
     runs = []
-    for steps in calls:
+    for steps in _CALLS:
         for schedule in (analytic(noise, steps), schedules.uniform_t(noise, steps)):
             runs.append(schedule.lambdas[:-1])
-    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), calls)
+    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), _CALLS)
 
 
 def late_limit(noise: NoiseSchedule) -> float:

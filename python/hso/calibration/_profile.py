@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from .. import _core, chain, schedules
 from .._arrays import Array
+from .._multistep import Multistep
 from ..checks import as_integer, as_number, as_range, one_of
 from ..noise_schedule import NoiseSchedule
 from ..optimize import ProfileObjective as Objective
 from ..schedule import Schedule
 from ._check import Fit, Signature, check
 from ._file import read_profile, write_profile
-from ._multistep import Multistep
 from ._plan import analytic, late_limit
 from ._reduction import Rows
 

@@ -10,10 +10,11 @@ from itertools import pairwise
 import numpy as np
 
 from .._arrays import Array
+from .._multistep import Multistep
 from ..network import FloatArray, Program, initial
 from ..noise_schedule import NoiseSchedule
 from ..trajectories import Trajectories, teacher_steps
-from ._multistep import Multistep
+from ..trajectories import joined as joined_trajectories
 from ._spline import along
 
 Asking = Generator[FloatArray, FloatArray, None]
@@ -122,9 +123,6 @@ def run_alone(noise: NoiseSchedule, lambdas: Array, solver: Multistep) -> Progra
 
 def joined(parts: Sequence[Recording]) -> Recording:
     """Recordings of the parts of a batch as one."""
-    teachers = [part.teacher for part in parts]
-    rows = [np.concatenate([getattr(each, name) for each in teachers], axis=1) for name in ("x0", "states")]
-    eps = np.concatenate([each.eps for each in teachers])
     probes = [
         Probe(each[0].lam, np.concatenate([p.error for p in each]), np.concatenate([p.response for p in each]))
         for each in zip(*(part.probes for part in parts), strict=True)
@@ -137,7 +135,7 @@ def joined(parts: Sequence[Recording]) -> Recording:
         )
         for each in zip(*(part.runs for part in parts), strict=True)
     ]
-    return Recording(Trajectories(teachers[0].noise, teachers[0].lambdas, eps, *rows), probes, runs)
+    return Recording(joined_trajectories([part.teacher for part in parts]), probes, runs)
 
 
 def _part_of(teacher: Trajectories, eps: FloatArray) -> Trajectories:

@@ -1,4 +1,4 @@
-"""The solvers of a calibration in NumPy, asking for predictions as a generator does."""
+"""Linear multistep solvers in NumPy, asking for predictions as a generator does."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ from typing import Literal, TypeAlias, get_args
 
 import numpy as np
 
-from .._arrays import Array
-from ..checks import as_integer, one_of
-from ..network import FloatArray
+from ._arrays import Array
+from .checks import as_integer, one_of
+from .network import FloatArray
 
 SolverName: TypeAlias = Literal["ddim", "dpm-solver++", "unipc"]
 MOST_ORDER: dict[str, int] = {"ddim": 1, "dpm-solver++": 2, "unipc": 3}
-
-_STEPS_WITH_LOWER_END = 15
-"""diffusers' DPM-Solver++ ends with order 1 below so many steps (lower_order_final)."""
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,13 @@ class Multistep:
         most = MOST_ORDER[name]
         return cls(name, min(most, 2) if order is None else as_integer("order", order, least=1, most=most))
 
-    def steps(self, lambdas: Array, y: FloatArray) -> Generator[FloatArray, FloatArray, FloatArray]:
+    def steps(
+        self, lambdas: Array, y: FloatArray, *, lower_end: bool = True
+    ) -> Generator[FloatArray, FloatArray, FloatArray]:
         """From the state y = x / alpha at lambdas[0] over all `lambdas` to sigma 0; yields y, is sent x0.
 
         In y all families have the same formulas: y' = e^-h y + (1 - e^-h) times a combination of predictions.
+        `lower_end`: UniPC's order comes down to 1 in the last step, that to sigma 0, as diffusers has it.
         """
         outputs: list[FloatArray] = []
         before, order_before = y, 0
@@ -49,7 +49,7 @@ class Multistep:
             if self.name == "unipc":
                 if i > 0:
                     y = _unipc_step(lambdas, outputs, i - 1, order_before, before, corrected=True)
-                before, order_before = y, min(self.order, i + 1, len(lambdas) - i)
+                before, order_before = y, min(self.order, i + 1, len(lambdas) - i if lower_end else self.order)
                 y = _unipc_step(lambdas, outputs, i, order_before, y, corrected=False)
                 continue
             h = float(lambdas[i + 1] - lambdas[i])
