@@ -369,7 +369,7 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
     };
     double least = evaluate(origin, now), damping = 1e-2;
     weight = search.caution * std::sqrt(least);
-    constexpr double kShift = 1e-5, kSmallGain = 1e-5;
+    constexpr double kShift = 1e-5, kSmallGain = 1e-4;
     for (int iteration = 0, idle = 0; iteration < search.max_iterations && idle < 2; ++iteration) {
         for (std::size_t k = 0; k < n; ++k) {
             trial = found.lambdas;

@@ -29,8 +29,8 @@ _CAUTION = 0.2
 _WORTH = 0.95
 """A schedule is preferred to HSO's own where its error is expected to be below this share of it: the model of the error
 does not tell less from noise."""
-_FEW = 8  # steps up to which both starts are followed
-_ITERATIONS = (40, 12, 6)  # of the search up to _FEW steps, up to 12, and for more
+_FEW = 6  # nodes up to which both starts are followed
+_ITERATIONS = (25, 8, 4)  # of the search up to _FEW nodes, up to 12, and for more
 _GRID = 128  # points of the pairwise objectives
 
 
@@ -205,12 +205,17 @@ class Profile:
         solver = (self.solver, self.order, terminal)
         ours, uniform = analytic(self.noise, nfe, terminal), schedules.uniform_t(self.noise, nfe, terminal=terminal)
         starts = [schedule.lambdas if terminal == "t_min" else schedule.lambdas[:-1] for schedule in (ours, uniform)]
-        errors = [self._model.error(start, *solver, 1.0) for start in starts]
-        few = len(starts[0]) <= _FEW
-        iterations = _ITERATIONS[0 if few else 1 if len(starts[0]) <= 12 else 2]
-        best, least = starts[0], _WORTH * errors[0]
-        for i in range(2) if few else [int(np.argmin(errors))]:
-            lam, error, _ = self._model.improve(starts[i], *solver, first, last, _CAUTION, iterations)
+        worth = _WORTH * self._model.error(starts[0], *solver, 1.0)
+        own, nodes = starts[0], len(starts[0])
+        if nodes > _FEW:
+            # the schedule of fewer nodes, with more of them
+            few = self._solver_nodes(_FEW - (nodes - nfe), terminal, first, last)
+            starts.append(np.interp(np.linspace(0.0, _FEW - 1.0, nodes), np.arange(_FEW), few))
+            starts.sort(key=lambda start: self._model.error(start, *solver, 1.0))
+        iterations = _ITERATIONS[0 if nodes <= _FEW else 1 if nodes <= 12 else 2]
+        best, least = own, worth
+        for start in starts[: 2 if nodes <= _FEW else 1]:
+            lam, error, _ = self._model.improve(start, *solver, first, last, _CAUTION, iterations)
             if error < least or not _within(best, first, last):
                 best, least = lam, error
         return best
