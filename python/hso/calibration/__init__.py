@@ -78,11 +78,12 @@ def calibrate(
         before = network.evaluations
         found = run(recording(noise, planned.nodes, planned.questions, multistep))
         profile = _made_of(found, multistep, seed, network.evaluations - before)
-        # once more with the schedules that come of it: there the model of the error has to be right
-        again = [profile.optimize(steps).lambdas[:-1] for steps in planned.again]
-        more = run(more_runs(found, again, multistep))
-    found = Recording(found.teacher, found.probes + more.probes, found.runs + more.runs)
-    return _made_of(found, multistep, seed, network.evaluations - before)
+        for calls in planned.again:
+            again = [schedule.lambdas[:-1] for schedule in profile.optimize(calls)]
+            more = run(more_runs(found, again, multistep))
+            found = Recording(found.teacher, found.probes + more.probes, found.runs + more.runs)
+            profile = _made_of(found, multistep, seed, network.evaluations - before)
+    return profile
 
 
 def _made_of(found: Recording, multistep: Multistep, seed: int, evaluations: int) -> Profile:

@@ -27,13 +27,14 @@ class Plan:
         samples: n.
         nodes: the teacher's.
         questions: asked first; its runs are HSO's own schedules and uniform ones.
-        again: network calls of the schedules that the model found and is then run with.
+        again: network calls of the schedules that the model of the error finds, and the solver is then run with, round
+            after round: there that model has to be right.
     """
 
     samples: int
     nodes: Array
     questions: Questions
-    again: tuple[int, ...]
+    again: tuple[tuple[int, ...], ...]
 
     @property
     def evaluations(self) -> int:
@@ -43,6 +44,7 @@ class Plan:
 
 _CALLS = (4, 6, 10)
 """Network calls of the runs."""
+_AGAIN = ((4, 6, 10), (4, 5, 8))
 _LATEST_START = 0.9
 
 
@@ -72,7 +74,7 @@ def _for_one_sample(noise: NoiseSchedule) -> Plan:
     for steps in _CALLS:
         for schedule in (analytic(noise, steps), schedules.uniform_t(noise, steps)):
             runs.append(schedule.lambdas[:-1])
-    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), _CALLS)
+    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), _AGAIN)
 
 
 def late_limit(noise: NoiseSchedule) -> float:
@@ -90,5 +92,5 @@ def _late(noise: NoiseSchedule, lambdas: Array) -> list[int]:
 
 def _cost(plan: Plan) -> int:
     questions = plan.questions
-    runs = sum(len(run) for run in questions.runs) + sum(plan.again)
+    runs = sum(len(run) for run in questions.runs) + sum(map(sum, plan.again))
     return len(plan.nodes) + len(questions.jumps) + len(questions.late) + runs
