@@ -42,16 +42,18 @@ class Plan:
         return self.samples * _cost(self)
 
 
-_CALLS = (4, 6, 10)
-"""Network calls of the runs."""
-_AGAIN = ((4, 6, 10), (4, 5, 8))
+_SMALL = 4096
+_SMALL_RUNS, _RUNS = (4, 8), (4, 6, 10)
+_SMALL_AGAIN, _AGAIN = ((4, 8),), ((4, 6, 10), (4, 5, 8))
+"""Network calls of the runs; up to `_SMALL` evaluations fewer of them, which leaves more samples."""
 _LATEST_START = 0.9
 
 
 def plan(noise: NoiseSchedule, budget: int) -> Plan:
     """The plan for `budget` evaluations; ValueError where it is too small for `LEAST_SAMPLES` samples."""
     budget = as_integer("budget", budget, least=1, most=10**9)
-    each = _for_one_sample(noise)
+    small = budget <= _SMALL
+    each = _for_one_sample(noise, *((_SMALL_RUNS, _SMALL_AGAIN) if small else (_RUNS, _AGAIN)))
     samples = budget // _cost(each)
     if samples < LEAST_SAMPLES:
         raise ValueError(
@@ -66,15 +68,15 @@ def analytic(noise: NoiseSchedule, steps: int, terminal: Literal["zero", "t_min"
     return optimize(noise, steps, terminal=terminal, gap=None)
 
 
-def _for_one_sample(noise: NoiseSchedule) -> Plan:
+def _for_one_sample(noise: NoiseSchedule, calls: tuple[int, ...], again: tuple[tuple[int, ...], ...]) -> Plan:
     lambdas = teacher_nodes(noise, NODES)
     # a quarter of the way, which is a step of a schedule of few; every second node is near enough to each level
     jumps = [(max(0, to - NODES // 4), to) for to in range(1, NODES, 2)]
     runs = []
-    for steps in _CALLS:
+    for steps in calls:
         for schedule in (analytic(noise, steps), schedules.uniform_t(noise, steps)):
             runs.append(schedule.lambdas[:-1])
-    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), _AGAIN)
+    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), again)
 
 
 def late_limit(noise: NoiseSchedule) -> float:
