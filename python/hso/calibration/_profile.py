@@ -110,10 +110,10 @@ class Profile:
         Args:
             terminal: "zero" or "t_min", as in `hso.optimize`.
             objective: "solver": the error of the solver's own steps, local minima from HSO's schedule and a uniform
-                one; HSO's schedule itself where less is to be gained than is sure: with 80 samples 2 % for DDIM, 5 % for the others.
-                "jump": the sum of the errors of single DDIM steps from the teacher's trajectory, in VE coordinates:
-                the exact optimum on 128 nodes, all nfe in one sweep. "jump_x0": by what they change in the next
-                x0-prediction. "jump_carried": by what arrives at sigma 0.
+                one; HSO's schedule itself where less is to be gained than is sure (with 80 samples 2 % for DDIM, 5 %
+                for the others). "jump": the sum of the errors of single DDIM steps from the teacher's trajectory, in VE
+                coordinates: the exact optimum on 128 nodes, all nfe in one sweep. "jump_x0": by what they change in
+                the next x0-prediction. "jump_carried": by what arrives at sigma 0.
             t_min: Range (low, high) of the last optimized node's t; default: anywhere.
             t_max: Range of the first node's t; default: from 0.9 of the sampler's clock.
 
