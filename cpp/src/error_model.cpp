@@ -6,11 +6,14 @@
 #include <string>
 #include <utility>
 
+#include "dense.hpp"
 #include "invalid.hpp"
 #include "multistep.hpp"
 #include "vector_clones.hpp"
 
 namespace hso {
+
+using detail::dot, detail::row, detail::solve_positive;
 
 namespace {
 
@@ -21,14 +24,6 @@ constexpr double kRidge = 0.01;         // relative to a probe's own square
 constexpr double kLargestScale = 2.0;   // of A's part that is a number; an exact denoiser has 0..1
 constexpr double kCarryStep = 0.1;      // in lambda, of the steps that carry an error to sigma 0
 
-double dot(std::span<const double> a, std::span<const double> b) {
-    return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
-}
-
-std::span<const double> row(const std::vector<double>& matrix, std::size_t i, std::size_t size) {
-    return std::span(matrix).subspan(i * size, size);
-}
-
 /// alpha of the variance-preserving model of the same SNR: states times it stay of order 1 from the most noise to none.
 double state_scale(double lambda) { return 1.0 / std::hypot(1.0, std::exp(-lambda)); }
 
@@ -37,25 +32,6 @@ void check_finite(std::string_view name, const std::vector<double>& values, std:
         detail::throw_invalid(name, std::to_string(values.size()) + " numbers", "of size " + std::to_string(size));
     for (std::size_t i = 0; i < size; ++i)
         if (!std::isfinite(values[i])) detail::throw_invalid(std::string(name) + "[" + std::to_string(i) + "]", values[i], "finite");
-}
-
-/// Solves A X = B in place of B for the symmetric positive definite A (n x n) and B (n x columns), by Cholesky's method.
-void solve_positive(std::vector<double>& a, std::size_t n, std::vector<double>& b, std::size_t columns) {
-    for (std::size_t i = 0; i < n; ++i) {
-        for (std::size_t j = 0; j <= i; ++j) {
-            double sum = a[i * n + j];
-            for (std::size_t k = 0; k < j; ++k) sum -= a[i * n + k] * a[j * n + k];
-            a[i * n + j] = i == j ? std::sqrt(sum) : sum / a[j * n + j];
-        }
-        for (std::size_t k = 0; k < i; ++k)
-            for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] -= a[i * n + k] * b[k * columns + c];
-        for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] /= a[i * n + i];
-    }
-    for (std::size_t i = n; i-- > 0;) {
-        for (std::size_t k = i + 1; k < n; ++k)
-            for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] -= a[k * n + i] * b[k * columns + c];
-        for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] /= a[i * n + i];
-    }
 }
 
 /// out += weight (scale e + answer (project e)), project rank x kNear, answer kNear x rank.
@@ -334,92 +310,6 @@ std::vector<double> ErrorModel::late_starts(std::span<const double> points, Carr
         costs[i] = std::sqrt(dot(error, error));
     }
     return costs;
-}
-
-ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Search& search) const {
-    check(start, search.solver, search.terminal);
-    const std::size_t n = start.size();
-    const double room = static_cast<double>(n - 1) * search.least_gap;
-    const auto [low, high] = noise_.lambda_range();
-    const double first_low = std::max(search.first.first, low), first_high = std::min(search.first.second, high);
-    const double last_low = std::max(search.last.first, low), last_high = std::min(search.last.second, high);
-    if (!(first_low <= first_high)) detail::throw_invalid("first", search.first.first, "a range low <= high within the noise schedule's");
-    if (!(last_low <= last_high)) detail::throw_invalid("last", search.last.first, "a range low <= high within the noise schedule's");
-    if (!(last_high - first_low >= room)) detail::throw_invalid("least_gap", search.least_gap, "small enough for the nodes to fit");
-    /// Moves nodes to where the constraints hold, first from the left, then from the right.
-    const auto project = [&](std::vector<double>& x) {
-        x.front() = std::clamp(x.front(), first_low, std::min(first_high, last_high - room));
-        x.back() = std::clamp(x.back(), std::max(last_low, x.front() + room), last_high);
-        for (std::size_t i = 1; i + 1 < n; ++i) x[i] = std::max(x[i], x[i - 1] + search.least_gap);
-        for (std::size_t i = n - 1; i-- > 1;) x[i] = std::min(x[i], x[i + 1] - search.least_gap);
-    };
-    Found found{{start.begin(), start.end()}, 0.0, 0};
-    project(found.lambdas);
-    // the residual, and behind it what the gaps have changed
-    const std::size_t rows = rank_ + n - 1;
-    const std::vector<double> origin = found.lambdas;
-    std::vector<double> now(rows), moved(rows), jacobian(n * rows), gradient(n), normal(n * n), trial(n);
-    double weight = 0.0;
-    const auto evaluate = [&](std::span<const double> x, std::span<double> out) {
-        ++found.evaluations;
-        residual(x, search.solver, search.terminal, 1.0, out.first(rank_));
-        for (std::size_t i = 0; i + 1 < n; ++i)
-            out[rank_ + i] = weight * std::log((x[i + 1] - x[i]) / (origin[i + 1] - origin[i]));
-        return dot(out, out);
-    };
-    double least = evaluate(origin, now), damping = 1e-2;
-    weight = search.caution * std::sqrt(least);
-    constexpr double kShift = 1e-5, kSmallGain = 1e-4;
-    for (int iteration = 0, idle = 0; iteration < search.max_iterations && idle < 2; ++iteration) {
-        for (std::size_t k = 0; k < n; ++k) {
-            trial = found.lambdas;
-            trial[k] += trial[k] + kShift <= high ? kShift : -kShift;
-            evaluate(trial, moved);
-            for (std::size_t r = 0; r < rows; ++r) jacobian[k * rows + r] = (moved[r] - now[r]) / (trial[k] - found.lambdas[k]);
-            gradient[k] = dot(row(jacobian, k, rows), now);
-        }
-        /// An end at its bound that would leave it stays.
-        std::vector<std::size_t> free;
-        for (std::size_t k = 0; k < n; ++k) {
-            const bool out_low = (k == 0 && found.lambdas[k] <= first_low) || (k + 1 == n && found.lambdas[k] <= last_low);
-            const bool out_high = (k == 0 && found.lambdas[k] >= first_high) || (k + 1 == n && found.lambdas[k] >= last_high);
-            if (!(out_low && gradient[k] > 0.0) && !(out_high && gradient[k] < 0.0)) free.push_back(k);
-        }
-        const std::size_t m = free.size();
-        std::vector<double> products(m * m);
-        for (std::size_t a = 0; a < m; ++a)
-            for (std::size_t b = 0; b <= a; ++b)
-                products[a * m + b] = products[b * m + a] = dot(row(jacobian, free[a], rows), row(jacobian, free[b], rows));
-        bool better = false;
-        for (int attempt = 0; attempt < 8 && !better && m > 0; ++attempt) {
-            normal = products;
-            std::vector<double> move(m);
-            double trace = 0.0;
-            for (std::size_t a = 0; a < m; ++a) trace += products[a * m + a];
-            for (std::size_t a = 0; a < m; ++a) {
-                normal[a * m + a] += damping * (products[a * m + a] + 1e-3 * trace / static_cast<double>(m)) + 1e-300;
-                move[a] = -gradient[free[a]];
-            }
-            solve_positive(normal, m, move, 1);
-            trial = found.lambdas;
-            for (std::size_t a = 0; a < m; ++a) trial[free[a]] += move[a];
-            project(trial);
-            const double value = evaluate(trial, moved);
-            if (value < least) {
-                idle = value > (1.0 - kSmallGain) * least ? idle + 1 : 0;
-                least = value;
-                found.lambdas = trial;
-                now.swap(moved);
-                damping = std::max(damping * 0.2, 1e-9);
-                better = true;
-            } else {
-                damping *= 5.0;
-            }
-        }
-        if (!better) break;
-    }
-    found.error = std::sqrt(dot(std::span(now).first(rank_), std::span(now).first(rank_)));
-    return found;
 }
 
 }  // namespace hso
