@@ -73,6 +73,7 @@ void ErrorModel::check(const Measurements& m) const {
     check_finite("x0", m.x0, m.lambdas.size() * m.rank);
     check_finite("states", m.states, m.lambdas.size() * m.rank);
     check_finite("eps", m.eps, m.rank);
+    if (!(dot(m.eps, m.eps) > 0.0)) detail::throw_invalid("eps", 0.0, "a row that is not 0");
     check_finite("probe_lambdas", m.probe_lambdas, m.probe_lambdas.size());
     check_finite("probe_errors", m.probe_errors, m.probe_lambdas.size() * m.rank);
     check_finite("probe_responses", m.probe_responses, m.probe_lambdas.size() * m.rank);
@@ -200,13 +201,12 @@ void ErrorModel::start(double lambda, double gain, std::span<double> y) const {
     for (std::size_t r = 0; r < rank_; ++r) y[r] = gain * scale * eps_[r];
 }
 
-void ErrorModel::residual(std::span<const double> lambdas, Solver solver, Terminal terminal, double gain,
-                          std::span<double> out) const {
-    detail::Multistep multistep(solver, rank_);
+void ErrorModel::residual(detail::Multistep& run, std::span<const double> lambdas, Terminal terminal, double gain,
+                          std::span<double> out, std::size_t from) const {
     std::vector<double> error(rank_);
     start(lambdas.front(), gain, out);
     const bool to_zero = terminal != Terminal::t_min;
-    multistep.run(
+    run.run(
         lambdas, to_zero,
         [&](double lambda, std::span<const double> y, std::span<double> x0) {
             state(lambda, error);
@@ -214,7 +214,7 @@ void ErrorModel::residual(std::span<const double> lambdas, Solver solver, Termin
             prediction(lambda, x0);
             respond(lambda, error, x0);
         },
-        out);
+        out, from);
     const double scale = to_zero ? 1.0 : noise_.alpha(lambdas.back());
     const auto final = row(x0_.values, lambdas_.size() - 1, rank_);
     for (std::size_t r = 0; r < rank_; ++r) out[r] = scale * out[r] - final[r];
@@ -238,15 +238,17 @@ double ErrorModel::error(std::span<const double> lambdas, Solver solver, Termina
     check(lambdas, solver, terminal);
     if (!std::isfinite(gain)) detail::throw_invalid("gain", gain, "finite");
     std::vector<double> out(rank_);
-    residual(lambdas, solver, terminal, gain, out);
+    detail::Multistep run(solver, rank_);
+    residual(run, lambdas, terminal, gain, out);
     return std::sqrt(dot(out, out));
 }
 
 double ErrorModel::best_gain(std::span<const double> lambdas, Solver solver, Terminal terminal) const {
     check(lambdas, solver, terminal);
     std::vector<double> none(rank_), one(rank_);
-    residual(lambdas, solver, terminal, 0.0, none);  // affine in the gain
-    residual(lambdas, solver, terminal, 1.0, one);
+    detail::Multistep run(solver, rank_);
+    residual(run, lambdas, terminal, 0.0, none);  // affine in the gain
+    residual(run, lambdas, terminal, 1.0, one);
     for (std::size_t r = 0; r < rank_; ++r) one[r] -= none[r];
     return -dot(none, one) / dot(one, one);
 }

@@ -7,6 +7,7 @@
 
 #include "dense.hpp"
 #include "invalid.hpp"
+#include "multistep.hpp"
 
 namespace hso {
 
@@ -29,6 +30,11 @@ struct Bounds {
         if (!(least_gap > 0.0)) detail::throw_invalid("least_gap", least_gap, "above 0");
         if (!(last.second - first.first >= room(nodes)))
             detail::throw_invalid("least_gap", least_gap, "small enough for the nodes to fit between first and last");
+        if (nodes > 1) return;
+        first = last = {std::max(first.first, last.first), std::min(first.second, last.second)};
+        if (!(first.first <= first.second))
+            detail::throw_invalid("last", detail::number(search.last.first) + ".." + detail::number(search.last.second),
+                                  "a range that meets first, for a single node is both ends");
     }
 
     double room(std::size_t nodes) const { return static_cast<double>(nodes - 1) * least_gap; }
@@ -45,8 +51,9 @@ struct Bounds {
     /// Moves nodes to where they may lie: the ends, then gaps from the left, then from the right.
     void project(std::vector<double>& x) const {
         const std::size_t n = x.size();
-        x.front() = std::clamp(x.front(), first.first, std::min(first.second, last.second - room(n)));
-        x.back() = std::clamp(x.back(), std::max(last.first, x.front() + room(n)), last.second);
+        // no std::clamp: where there is just enough room, rounding may swap its limits
+        x.front() = std::max(std::min({x.front(), first.second, last.second - room(n)}), first.first);
+        x.back() = std::min(std::max({x.back(), last.first, x.front() + room(n)}), last.second);
         for (std::size_t i = 1; i + 1 < n; ++i) x[i] = std::max(x[i], x[i - 1] + least_gap);
         for (std::size_t i = n - 1; i-- > 1;) x[i] = std::min(x[i], x[i + 1] - least_gap);
     }
@@ -82,6 +89,8 @@ std::vector<double> damped_step(const std::vector<double>& jacobian, const std::
 
 ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Search& search) const {
     check(start, search.solver, search.terminal);
+    if (!(search.caution >= 0.0 && std::isfinite(search.caution)))
+        detail::throw_invalid("caution", search.caution, "at least 0 and finite");
     const auto range = noise_.lambda_range();
     const std::size_t n = start.size(), rows = rank_ + n - 1;
     const Bounds bounds(search, range, n);
@@ -91,9 +100,10 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
     std::vector<double> now(rows), moved(rows), jacobian(n * rows), gradient(n), trial(n);
     double weight = 0.0;
     /// The residual, and behind it what has become of the gaps.
-    const auto evaluate = [&](std::span<const double> x, std::span<double> out) {
+    detail::Multistep run(search.solver, rank_);
+    const auto evaluate = [&](std::span<const double> x, std::span<double> out, std::size_t from = 0) {
         ++found.evaluations;
-        residual(x, search.solver, search.terminal, 1.0, out.first(rank_));
+        residual(run, x, search.terminal, 1.0, out.first(rank_), from);
         for (std::size_t i = 0; i + 1 < n; ++i)
             out[rank_ + i] = weight * std::log((x[i + 1] - x[i]) / (origin[i + 1] - origin[i]));
         return dot(out, out);
@@ -102,10 +112,11 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
     weight = search.caution * std::sqrt(least);
     bool better = true;
     for (int iteration = 0, idle = 0; iteration < search.max_iterations && idle < 2 && better; ++iteration) {
-        for (std::size_t k = 0; k < n; ++k) {
+        // the last run was that of found.lambdas; one from node k on leaves what it keeps of the nodes below
+        for (std::size_t k = n; k-- > 0;) {
             trial = found.lambdas;
             trial[k] += trial[k] + kShift <= range.second ? kShift : -kShift;
-            evaluate(trial, moved);
+            evaluate(trial, moved, k);
             for (std::size_t r = 0; r < rows; ++r) jacobian[k * rows + r] = (moved[r] - now[r]) / (trial[k] - found.lambdas[k]);
             gradient[k] = dot(row(jacobian, k, rows), now);
         }

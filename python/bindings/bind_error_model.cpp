@@ -24,7 +24,8 @@ Solver solver_of(const std::string& name, int order) {
 Terminal terminal_of(const std::string& name) {
     if (name == "zero") return Terminal::zero;
     if (name == "t_min") return Terminal::t_min;
-    throw std::invalid_argument("terminal must be 'zero' or 't_min', got '" + name + "'");
+    if (name == "skip") return Terminal::skip;
+    throw std::invalid_argument("terminal must be 'zero', 't_min' or 'skip', got '" + name + "'");
 }
 
 ErrorModel::Carried carried_of(const std::string& name) {
