@@ -67,37 +67,45 @@ Weights unipc_weights(const Weights& places, std::size_t count, double h) {
 
 }  // namespace
 
-Multistep::Multistep(Solver solver, std::size_t size)
-    : solver_(solver), size_(size), predictions_(kKept * size), before_(size) {}
+Multistep::Multistep(Solver solver, std::size_t size) : solver_(solver), size_(size) {}
 
-void Multistep::run(std::span<const double> lambdas, bool to_zero, Predict predict, std::span<double> y) {
+void Multistep::run(std::span<const double> lambdas, bool to_zero, Predict predict, std::span<double> y, std::size_t from) {
     const std::size_t steps = lambdas.size() - (to_zero ? 0 : 1);
-    const bool unipc = solver_.kind == Solver::Kind::unipc;
-    int order_before = 0;
-    for (std::size_t i = 0; i < steps; ++i) {
+    predictions_.resize(steps * size_);
+    bases_.resize(steps * size_);
+    const auto copy = [](std::span<const double> source, std::span<double> target) {
+        std::copy(source.begin(), source.end(), target.begin());
+    };
+    if (from > 0) {
+        copy(base(from - 1), y);
+        step(lambdas, from - 1, steps, y);
+    }
+    for (std::size_t i = from; i < steps; ++i) {
         predict(lambdas[i], y, prediction(i));
-        if (unipc && i > 0) {
-            std::copy(before_.begin(), before_.end(), y.begin());
-            unipc_step(lambdas, i - 1, order_before, true, y);
-        }
-        const std::size_t left = steps - i;
-        if (left == 1 && to_zero) {
-            const auto x0 = prediction(i);
-            std::copy(x0.begin(), x0.end(), y.begin());
+        if (i + 1 == steps && to_zero) {
+            copy(prediction(i), y);
             return;
         }
-        if (unipc) {
-            std::copy(y.begin(), y.end(), before_.begin());
-            order_before = static_cast<int>(std::min({static_cast<std::size_t>(solver_.order), i + 1, left}));
-            unipc_step(lambdas, i, order_before, false, y);
-            continue;
+        if (solver_.kind == Solver::Kind::unipc && i > 0) {
+            copy(base(i - 1), y);
+            unipc_step(lambdas, i - 1, order(i - 1, steps), true, y);
         }
-        const double h = lambdas[i + 1] - lambdas[i], kept = std::exp(-h), added = -std::expm1(-h);
-        const bool second = solver_.order == 2 && i > 0 && !(left == 1 && steps < kStepsWithLowerEnd);
-        const double back = second ? 0.5 * h / (lambdas[i] - lambdas[i - 1]) : 0.0;
-        const auto now = prediction(i), then = prediction(i > 0 ? i - 1 : 0);
-        for (std::size_t r = 0; r < size_; ++r) y[r] = kept * y[r] + added * (now[r] + back * (now[r] - then[r]));
+        copy(y, base(i));
+        step(lambdas, i, steps, y);
     }
+}
+
+int Multistep::order(std::size_t i, std::size_t steps) const {
+    return static_cast<int>(std::min({static_cast<std::size_t>(solver_.order), i + 1, steps - i}));
+}
+
+void Multistep::step(std::span<const double> lambdas, std::size_t i, std::size_t steps, std::span<double> y) const {
+    if (solver_.kind == Solver::Kind::unipc) return unipc_step(lambdas, i, order(i, steps), false, y);
+    const double h = lambdas[i + 1] - lambdas[i], kept = std::exp(-h), added = -std::expm1(-h);
+    const bool second = solver_.order == 2 && i > 0 && !(i + 1 == steps && steps < kStepsWithLowerEnd);
+    const double back = second ? 0.5 * h / (lambdas[i] - lambdas[i - 1]) : 0.0;
+    const auto now = prediction(i), then = prediction(i > 0 ? i - 1 : 0);
+    for (std::size_t r = 0; r < size_; ++r) y[r] = kept * y[r] + added * (now[r] + back * (now[r] - then[r]));
 }
 
 void Multistep::unipc_step(std::span<const double> lambdas, std::size_t i, int order, bool corrected,

@@ -10,6 +10,10 @@
 
 namespace hso {
 
+namespace detail {
+class Multistep;
+}
+
 /// A linear multistep solver of the sampling ODE, as diffusers runs it.
 struct Solver {
     enum class Kind {
@@ -109,7 +113,9 @@ class ErrorModel {
     void fit_responses(const Measurements& measurements);
     void respond(double lambda, std::span<const double> error, std::span<double> out) const;
     void start(double lambda, double gain, std::span<double> y) const;
-    void residual(std::span<const double> lambdas, Solver solver, Terminal terminal, double gain, std::span<double> out) const;
+    /// `run` keeps what a later call needs that starts `from` another node than the first.
+    void residual(detail::Multistep& run, std::span<const double> lambdas, Terminal terminal, double gain, std::span<double> out,
+                  std::size_t from = 0) const;
     void carry(double lambda, std::span<double> error) const;
 
     NoiseSchedule noise_;
