@@ -22,4 +22,5 @@ EOF
 "$python" bench/python/bench_compare.py --out bench/results/compare.json
 "$python" bench/python/bench_scaling.py --out bench/results/scaling.json
 "$python" bench/python/bench_handover.py --out bench/results/handover.json
+"$python" bench/python/bench_calibration.py --out bench/results/calibration.json
 "$python" bench/python/plot_compare.py

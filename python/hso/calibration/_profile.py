@@ -83,6 +83,8 @@ class Profile:
         *,
         terminal: Terminal = ...,
         objective: Objective = ...,
+        squares: bool = ...,
+        gain: bool = ...,
         t_min: tuple[float, float] | None = ...,
         t_max: tuple[float, float] | None = ...,
     ) -> Schedule: ...
@@ -93,6 +95,8 @@ class Profile:
         *,
         terminal: Terminal = ...,
         objective: Objective = ...,
+        squares: bool = ...,
+        gain: bool = ...,
         t_min: tuple[float, float] | None = ...,
         t_max: tuple[float, float] | None = ...,
     ) -> list[Schedule]: ...
@@ -102,6 +106,8 @@ class Profile:
         *,
         terminal: Terminal = "zero",
         objective: Objective = "solver",
+        squares: bool = False,
+        gain: bool = False,
         t_min: tuple[float, float] | None = None,
         t_max: tuple[float, float] | None = None,
     ) -> Schedule | list[Schedule]:
@@ -114,6 +120,8 @@ class Profile:
                 for the others). "jump": the sum of the errors of single DDIM steps from the teacher's trajectory, in VE
                 coordinates: the exact optimum on 128 nodes, all nfe in one sweep. "jump_x0": by what they change in
                 the next x0-prediction. "jump_carried": by what arrives at sigma 0.
+            squares: Sum the squares of the single steps' errors, not their lengths ("jump" and the two after it).
+            gain: Give the schedule the factor on the initial noise with which its error is least, see `Schedule.gain`.
             t_min: Range (low, high) of the last optimized node's t; default: anywhere.
             t_max: Range of the first node's t; default: from 0.9 of the sampler's clock.
 
@@ -124,13 +132,17 @@ class Profile:
         counts = [as_integer("nfe", n, least=1, most=_MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
         one_of("terminal", terminal, get_args(Terminal))
         one_of("objective", objective, get_args(Objective))
+        if squares and objective == "solver":
+            raise ValueError("squares must be left out with objective 'solver', got True")
         first = self._lambdas("t_max", t_max, (self.noise.lambda_range[0], late_limit(self.noise)))
         last = self._lambdas("t_min", t_min, self.noise.lambda_range)
         if objective == "solver":
             found = [self._solver_nodes(n, terminal, first, last) for n in counts]
         else:
-            found = self._jump_nodes(counts, terminal, objective, first, last)
+            found = self._jump_nodes(counts, terminal, objective, 2 if squares else 1, first, last)
         made = [self._schedule(lam, terminal) for lam in found]
+        if gain:
+            made = [schedule.with_gain(self.gain(schedule)) for schedule in made]
         return made if many else made[0]
 
     def error(self, schedule: Schedule, *, gain: float | None = None) -> float:
@@ -227,13 +239,14 @@ class Profile:
         counts: Sequence[int],
         terminal: Terminal,
         objective: Objective,
+        power: int,
         first: tuple[float, float],
         last: tuple[float, float],
     ) -> list[Array]:
         carried = {"jump": "no", "jump_x0": "x0", "jump_carried": "to_zero"}[objective]
         grid = self._grid
-        jumps = self._model.jumps(grid, carried)
-        start = np.where(_inside(grid, first), self._model.late_starts(grid, carried), np.inf)
+        jumps = self._model.jumps(grid, carried) ** power
+        start = np.where(_inside(grid, first), self._model.late_starts(grid, carried) ** power, np.inf)
         end = np.where(_inside(grid, last), jumps[:, -1] if terminal == "zero" else 0.0, np.inf)
         edges = [n - (terminal == "zero") for n in counts]
         found = chain.shortest_chains(jumps[:, :-1], max_edges=max(max(edges), 1), start=start, end=end)
