@@ -152,11 +152,11 @@ class Profile:
         Of x0 as the network has it: latents, for a latent model. `gain`: on the initial noise; default: the schedule's.
         """
         factor = schedule.gain if gain is None else as_number("gain", gain)
-        return self._model.error(self._nodes(schedule), self.solver, self.order, schedule.terminal, factor)
+        return self._model.error(*self._run(schedule), factor)
 
     def gain(self, schedule: Schedule) -> float:
         """The factor on the initial noise with which the error is least."""
-        return self._model.best_gain(self._nodes(schedule), self.solver, self.order, schedule.terminal)
+        return self._model.best_gain(*self._run(schedule))
 
     def curve(
         self, nfe: Sequence[int] = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20), *, terminal: Terminal = "zero"
@@ -203,14 +203,17 @@ class Profile:
             raise ValueError(f"{name} must be a range (low, high) with low <= high, got {t!r}")
         return self.noise.lam(high), self.noise.lam(low)
 
-    def _nodes(self, schedule: Schedule) -> Array:
+    def _run(self, schedule: Schedule) -> tuple[Array, str, int, str]:
+        """What the model of the error runs for it: nodes, solver, order, terminal."""
         if schedule.noise_fingerprint != self.noise.fingerprint:
             raise ValueError(
                 f"schedule must be one of the noise schedule {self.noise.fingerprint}, "
                 f"got one of {schedule.noise_fingerprint}"
             )
         # "skip" steps from its last but one node to sigma 0
-        return schedule.lambdas if schedule.terminal == "t_min" else schedule.lambdas[: schedule.steps]
+        to_t_min = schedule.terminal == "t_min"
+        nodes = schedule.lambdas if to_t_min else schedule.lambdas[: schedule.steps]
+        return nodes, self.solver, self.order, "t_min" if to_t_min else "zero"
 
     def _solver_nodes(
         self, nfe: int, terminal: Terminal, first: tuple[float, float], last: tuple[float, float]
