@@ -28,6 +28,8 @@ Limits: TypeAlias = Literal["measured", "published"]
 Range: TypeAlias = tuple[float, float]
 
 MAX_NFE = 10_000
+_GAP = 1e-6
+_RHO = (3.0, 16.0)
 
 
 @overload
@@ -86,10 +88,10 @@ def optimize(
     p: float | None = None,
     proxy: ErrorProxy | None = None,
     gamma: float | None = None,
-    gap: float | None = 1e-6,
+    gap: float | None = _GAP,
     limits: Limits | None = None,
     d_min: float | None = None,
-    rho: Range = (3.0, 16.0),
+    rho: Range = _RHO,
     t_min: Range | None = None,
     t_max: Range | None = None,
     seed: int = 0,
@@ -147,10 +149,13 @@ def optimize(
         from .calibration import Profile
 
         if isinstance(noise, Profile):
-            _refuse_with_profile(
-                solver=solver, search=search, local=local, p=p, proxy=proxy, gamma=gamma, limits=limits
-            )
-            _refuse_with_profile(d_min=d_min)
+            given: dict[str, Any] = {"solver": solver, "search": search, "local": local, "p": p, "proxy": proxy}
+            given |= {"gamma": gamma, "limits": limits, "d_min": d_min}
+            given |= {"gap": gap, "rho": rho, "seed": seed, "threads": threads}
+            usual = {"gap": _GAP, "rho": _RHO, "seed": 0, "threads": 1}
+            for name, value in given.items():
+                if value is not usual.get(name) and not np.array_equal(value, np.asarray(usual.get(name))):
+                    raise ValueError(f"{name} must be left out with a profile, which decides it, got {value!r}")
             kind: Any = "solver" if objective is None else objective
             ends: Any = terminal
             return noise.optimize(nfe, terminal=ends, objective=kind, t_min=t_min, t_max=t_max)
@@ -178,9 +183,3 @@ def optimize(
     name = search or ("exact" if objective == "mep" else "bilevel")
     schedules = [Schedule._from_core(schedule, noise, name, solver) for schedule in found]
     return schedules if many else schedules[0]
-
-
-def _refuse_with_profile(**options: object) -> None:
-    for name, value in options.items():
-        if value is not None:
-            raise ValueError(f"{name} must be left out with a profile, which decides it, got {value!r}")

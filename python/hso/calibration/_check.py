@@ -18,6 +18,7 @@ from ._reduction import Rows
 
 SAMPLES = 4
 _TOLERANCE = 0.05
+_NOTHING = 1e-30  # for a model whose predictions do not change at all
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ def check(
     before = network.evaluations
     program = run_alone(noise, signature.lambdas, multistep)
     now = np.concatenate(network.run(program, signature.changes.shape[1], seed), axis=1)
-    changed = np.linalg.norm(now - signature.changes) / np.linalg.norm(signature.changes)
-    ratios = np.sqrt(np.mean(now**2, axis=1) / np.mean(signature.changes**2, axis=1))
+    changed = np.linalg.norm(now - signature.changes) / (np.linalg.norm(signature.changes) + _NOTHING)
+    ratios = np.sqrt((np.mean(now**2, axis=1) + _NOTHING) / (np.mean(signature.changes**2, axis=1) + _NOTHING))
     loss = len(ratios) * float(ratios.sum()) / float(np.sqrt(ratios).sum()) ** 2 - 1.0
     return Fit(float(changed), loss, loss <= _TOLERANCE, network.evaluations - before)

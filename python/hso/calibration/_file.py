@@ -64,19 +64,23 @@ def read_profile(path: str | os.PathLike[str]) -> dict[str, Any]:
         )
         found = {
             "noise": noise,
-            "multistep": Multistep.of(document["solver"], document["order"]),
+            "multistep": Multistep.of(document["solver"], _count(document["order"], least=1)),
             "rows": rows,
             "signature": signature,
-            "samples": _count(document["samples"]),
+            "samples": _count(document["samples"], least=1),
             "evaluations": _count(document["evaluations"]),
             "seed": _count(document["seed"]),
         }
-        if signature.changes.ndim != 2 or len(signature.changes) != len(signature.lambdas) - 1:
+        noise.t(signature.lambdas)  # throws outside the range
+        nodes, changes = signature.lambdas, signature.changes
+        if nodes.ndim != 1 or changes.ndim != 2 or changes.size == 0 or len(changes) != len(nodes) - 1:
             raise ValueError("check_changes does not fit check_lambdas")
+        if not (np.diff(nodes) > 0.0).all():
+            raise ValueError("check_lambdas must be increasing")
         rows.model(noise)
     except KeyError as error:
         raise ValueError(f"{shown} is damaged: it lacks {error}") from None
-    except (TypeError, ValueError) as error:
+    except (OverflowError, TypeError, ValueError) as error:
         raise ValueError(f"{shown} is damaged: {error}") from None
     if noise.fingerprint != document.get("noise_fingerprint"):
         raise ValueError(f"{shown} is damaged: its noise schedule does not have the fingerprint that it says")
@@ -96,11 +100,13 @@ def _matrix(values: Any) -> Array:
     array = np.asarray(values)
     if array.dtype.kind not in "fi":
         raise ValueError(f"its arrays must hold numbers, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise ValueError("its arrays must be finite")
     matrix: Array = array.astype(np.float64)
     return matrix
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise ValueError(f"its counts must be integers of at least 0, got {value!r}")
+def _count(value: Any, *, least: int = 0) -> int:
+    if type(value) is not int or value < least:
+        raise ValueError(f"its counts must be integers of at least {least}, got {value!r}")
     return value

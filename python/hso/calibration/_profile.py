@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from functools import cached_property
@@ -21,6 +22,7 @@ from ._check import Fit, Signature, check
 from ._file import read_profile, write_profile
 from ._plan import analytic, late_limit
 from ._reduction import Rows
+from ._spline import spline_weights, state_scale
 
 Terminal: TypeAlias = Literal["zero", "t_min"]
 
@@ -118,8 +120,8 @@ class Profile:
             objective: "solver": the error of the solver's own steps, local minima from HSO's schedule and a uniform
                 one; HSO's schedule itself where less is to be gained than is sure (with 80 samples 2 % for DDIM, 5 %
                 for the others). "jump": the sum of the errors of single DDIM steps from the teacher's trajectory, in VE
-                coordinates: the exact optimum on 128 nodes, all nfe in one sweep. "jump_x0": by what they change in
-                the next x0-prediction. "jump_carried": by what arrives at sigma 0.
+                coordinates: the exact optimum on 128 nodes and the ranges' ends, all nfe in one sweep. "jump_x0": by
+                what they change in the next x0-prediction. "jump_carried": by what arrives at sigma 0.
             squares: Sum the squares of the single steps' errors, not their lengths ("jump" and the two after it).
             gain: Give the schedule the factor on the initial noise with which its error is least, see `Schedule.gain`.
             t_min: Range (low, high) of the last optimized node's t; default: anywhere.
@@ -136,6 +138,8 @@ class Profile:
             raise ValueError("squares must be left out with objective 'solver', got True")
         first = self._lambdas("t_max", t_max, (self.noise.lambda_range[0], late_limit(self.noise)))
         last = self._lambdas("t_min", t_min, self.noise.lambda_range)
+        if not counts:
+            return []
         if objective == "solver":
             found = [self._solver_nodes(n, terminal, first, last) for n in counts]
         else:
@@ -165,7 +169,7 @@ class Profile:
         return {int(n): self.error(s) for n, s in zip(nfe, self.optimize(list(nfe), terminal=terminal), strict=True)}
 
     def check(self, source: Any, **options: Any) -> Fit:
-        """Whether schedules from this profile still fit a model: 8 calls on 4 samples. See `hso.calibration.Fit`.
+        """Whether schedules from this profile still fit a model: 8 or 10 calls on 4 samples. See `hso.calibration.Fit`.
 
         Args:
             source: The model now: a function denoise(x, lam), a pipeline or a Network, as for `hso.calibrate`.
@@ -181,6 +185,12 @@ class Profile:
     def load(cls, path: str | os.PathLike[str]) -> Profile:
         """Reads a profile that `save` wrote; ValueError for a file that is none, or damaged."""
         return cls(**read_profile(path))
+
+    # Made again from what it was made of: the core's model does not pickle.
+    def __reduce__(self) -> tuple[Any, ...]:
+        arguments = {name: getattr(self, name) for name in ("noise", "samples", "evaluations", "seed")}
+        multistep = Multistep(self.solver, self.order)
+        return _remade, ({**arguments, "multistep": multistep, "rows": self._rows, "signature": self._signature},)
 
     def __repr__(self) -> str:
         return (
@@ -232,7 +242,10 @@ class Profile:
         iterations = _ITERATIONS[0 if nodes <= _FEW else 1 if nodes <= 12 else 2]
         best, least = own, worth
         for start in starts[: 2 if nodes <= _FEW else 1]:
-            lam, error, _ = self._model.improve(start, *solver, first, last, _CAUTION, iterations)
+            try:
+                lam, error, _ = self._model.improve(start, *solver, first, last, _CAUTION, iterations)
+            except ValueError as fault:
+                raise ValueError(f"t_min and t_max must leave room for the nodes of nfe = {nfe}: {fault}") from None
             if error < least or not _within(best, first, last):
                 best, least = lam, error
         return best
@@ -247,28 +260,46 @@ class Profile:
         last: tuple[float, float],
     ) -> list[Array]:
         carried = {"jump": "no", "jump_x0": "x0", "jump_carried": "to_zero"}[objective]
-        grid = self._grid
+        grid = np.unique(np.concatenate([self._grid, first, last]))
+        grid = grid[np.diff(grid, append=np.inf) > 1e-9]
         jumps = self._model.jumps(grid, carried) ** power
         start = np.where(_inside(grid, first), self._model.late_starts(grid, carried) ** power, np.inf)
-        end = np.where(_inside(grid, last), jumps[:, -1] if terminal == "zero" else 0.0, np.inf)
+        left = jumps[:, -1] if terminal == "zero" else self._left(grid) ** power
+        end = np.where(_inside(grid, last), left, np.inf)
         edges = [n - (terminal == "zero") for n in counts]
         found = chain.shortest_chains(jumps[:, :-1], max_edges=max(max(edges), 1), start=start, end=end)
+        alone = start + end
+        best = np.flatnonzero(np.isfinite(alone) & (alone == alone.min()))[:1]  # where a single node is best
         nodes = []
-        for edge in edges:
-            if edge == 0:
-                nodes.append(grid[[int(np.argmin(start + end))]])
-                continue
-            path = found[edge - 1].nodes
+        for nfe, edge in zip(counts, edges, strict=True):
+            path = found[edge - 1].nodes if edge > 0 else best
             if len(path) == 0:
                 raise ValueError(
-                    f"nfe must be such that its nodes fit between t_min and t_max on {_GRID} points, got {edge}"
+                    f"t_min and t_max must leave room for the nodes of nfe = {nfe} on {len(grid)} points, "
+                    f"got {self.noise.t(last[1]):.6g}..{self.noise.t(last[0]):.6g} and "
+                    f"{self.noise.t(first[1]):.6g}..{self.noise.t(first[0]):.6g}"
                 )
             nodes.append(grid[path])
         return nodes
 
+    def _left(self, grid: Array) -> Array:
+        """The RMS error of x at each point of the teacher's trajectory, for the noise that is left there."""
+        rows, final = self._rows, self._rows.x0[-1]
+        left = []
+        for lam in grid:
+            inside = min(lam, float(rows.lambdas[-1]))
+            weights = spline_weights(rows.lambdas, inside) * state_scale(rows.lambdas) / float(state_scale(inside))
+            y = final + math.exp(inside - lam) * (weights @ rows.states - final)  # past the last node D is final
+            left.append(float(np.linalg.norm(float(self.noise.alpha(lam)) * y - final)))
+        return np.array(left)
+
     def _schedule(self, lam: Array, terminal: Terminal) -> Schedule:
         t = np.asarray(self.noise.t(np.clip(lam, *self.noise.lambda_range)))
         return Schedule.from_nodes(self.noise, t, terminal=terminal, search="calibrated", solver=self.solver)
+
+
+def _remade(arguments: dict[str, Any]) -> Profile:
+    return Profile(**arguments)
 
 
 def _inside(lam: Array, span: tuple[float, float]) -> npt.NDArray[np.bool_]:
