@@ -86,7 +86,7 @@ def _unipc_weights(places: Array, h: float) -> list[float]:
     u = 0.5 * (points + 1.0)
     # (k+1)! z phi_{k+2}(z) / (e^z - 1) at z = -h, by quadrature: no cancellation
     moments = [
-        float((k + 1) * -h / math.expm1(-h) * 0.5 * np.sum(weights * np.exp(-(1.0 - u) * h) * u ** (k + 1)))
+        float(-h / math.expm1(-h) * 0.5 * np.sum(weights * np.exp(-(1.0 - u) * h) * u ** (k + 1)))
         for k in range(len(places))
     ]
     solved = np.linalg.solve(np.vander(places, increasing=True).T, moments)
