@@ -106,11 +106,13 @@ def draw_noise(model: Model, count: int, seed: int) -> torch.Tensor:
 @torch.inference_mode()
 def sample(name: str, model: Model, solver: str, schedule: hso.Schedule, noise: torch.Tensor) -> Images:
     """The images that the schedule gives from `noise` (n, *shape), on the noise's device."""
+    # flow models' pipelines leave the noise as it is: whoever wants a gain there scales it
+    own = schedule.gain if model.noise.family == "flow" else 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", hso.diffusers.HsoWarning)  # DDIM's equivalent is meant
-        scheduler = hso.diffusers.apply(scheduler_for(name, solver), schedule)
+        scheduler = hso.diffusers.apply(scheduler_for(name, solver), schedule.with_gain(schedule.gain / own))
     scheduler.set_timesteps(schedule.steps, device=noise.device)
-    x = noise * getattr(scheduler, "init_noise_sigma", 1.0)
+    x = noise * (own * getattr(scheduler, "init_noise_sigma", 1.0))
     for t, level in zip(scheduler.timesteps, schedule.lambdas, strict=False):
         if name == "edm":
             scheduler.scale_model_input(x, t)  # it counts on being called; the model wants x itself

@@ -64,7 +64,7 @@ class Subject:
         self.name, self.seed, self.count = name, seed, count
         self.model: Any = load(name, device)
         self.noise = draw_noise(self.model, count, seed).to(device)
-        self._store = store
+        self.store = store
         self._classifier = load_classifier()
         self._against = against
         files = {"model": fingerprint(kept_as(name)), "classifier": fingerprint("classifier")}
@@ -86,7 +86,7 @@ class Subject:
         def make() -> Measured:
             return {"images": self._in_batches(lambda noise: solution(self.name, self.model, noise))}
 
-        images: Images = self._store.kept(key, make)["images"]
+        images: Images = self.store.kept(key, make)["images"]
         return images
 
     @cached_property
@@ -114,14 +114,15 @@ class Subject:
         def make() -> Measured:
             return {"images": sample(self.name, self.model, solver, schedule, first)}
 
-        images: Images = self._store.kept(key, make)["images"]
+        images: Images = self.store.kept(key, make)["images"]
         return images
 
     def check(self, solver: str, schedule: hso.Schedule) -> None:
         """Raise ValueError for a schedule that the scheduler refuses: nodes that have merged, say."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", hso.diffusers.HsoWarning)
-            hso.diffusers.apply(scheduler_for(self.name, solver), schedule)
+            # a flow model's gain is none of the scheduler's business
+            hso.diffusers.apply(scheduler_for(self.name, solver), schedule.with_gain(1.0))
 
     def can_run(self, solver: str, schedule: hso.Schedule) -> bool:
         """Whether the scheduler takes it."""
@@ -133,8 +134,11 @@ class Subject:
 
     def measure(self, solver: str, schedule: hso.Schedule) -> Measured:
         """MEASURES of the schedule, "rmse" as one number a start; measured now or found in the store."""
-        key = content_key(kind="measured", **self._parts(solver, schedule))
-        return self._store.kept(key, lambda: self._measure(solver, schedule))
+        return self.store.kept(self.key("measured", solver, schedule), lambda: self._measure(solver, schedule))
+
+    def key(self, kind: str, solver: str, schedule: hso.Schedule) -> str:
+        """What a result of this kind is kept under. Equal schedules of two names are measured once."""
+        return content_key(kind=kind, **self._parts(solver, schedule))
 
     def _measure(self, solver: str, schedule: hso.Schedule) -> Measured:
         began = time.perf_counter()
@@ -150,8 +154,10 @@ class Subject:
         return measured
 
     def _parts(self, solver: str, schedule: hso.Schedule) -> dict[str, Any]:
-        """All that a result depends on. Equal schedules of two names are measured once."""
-        return {"solver": solver, "sigmas": schedule.sigmas, "timesteps": schedule.timesteps} | self._identity
+        """All that a result depends on."""
+        # A key names the gain where there is one: what is kept from before there were any stays good.
+        gain = {} if schedule.gain == 1.0 else {"gain": schedule.gain}
+        return {"solver": solver, "sigmas": schedule.sigmas, "timesteps": schedule.timesteps} | gain | self._identity
 
     def _in_batches(self, make: Any) -> Images:
         return np.concatenate([make(part) for part in torch.split(self.noise, BATCH)])
