@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 import hso
-import models
 from hso._multistep import Multistep
 from hso.network import CallableNetwork
 from hso.trajectories import teacher
@@ -40,6 +39,8 @@ def calibrate(denoise=None, noise=SD, **options):
 
 def mixture():
     """The mixture's latent denoiser on 64 numbers; its noise schedule is SD's."""
+    import models
+
     latent = models.load("mixture").mixture.latent
     return lambda x, lam: latent.denoise(x, SD.alpha(lam), SD.sigma(lam))
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from .._arrays import Array
 from .._multistep import Multistep
-from ..network import as_network
+from ..network import Network, as_network
 from ..noise_schedule import NoiseSchedule
 from ._recording import Recording, run_alone
 from ._reduction import Rows
@@ -75,7 +75,9 @@ def check(
     options: Mapping[str, Any],
 ) -> Fit:
     """The signature's run with the model that `source` is now, on the same noise."""
-    network = as_network(source, noise, **options)
+    network = as_network(source, None if isinstance(source, Network) else noise, **options)
+    if network.noise != noise:
+        raise ValueError(f"source must have the noise schedule {noise.fingerprint}, got {network.noise.fingerprint}")
     before = network.evaluations
     program = run_alone(noise, signature.lambdas, multistep)
     now = np.concatenate(network.run(program, signature.changes.shape[1], seed), axis=1)
