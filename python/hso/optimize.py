@@ -118,7 +118,7 @@ def optimize(
         local: The local solver of "bilevel" and "paper": "newton" (the default for "mep") or "slsqp" (the
             only one for "dm_nonuni").
         objective: What the nodes minimize: "mep" (the default, paper eq. 8) or "dm_nonuni" (Xue et al. 2024, for
-            UniPC). With a profile: "solver" (the default), "jump", "jump_x0" or "jump_carried".
+            UniPC). With a profile: "solver", "jump", "jump_x0" or "jump_carried".
         p: Exponent of the error proxy sigma^p / alpha, >= 0; default 2, as published, and 1 for EDM, where 2 makes
             MEP the same for every schedule.
         proxy: A tabulated error proxy instead of the power law.
@@ -156,7 +156,7 @@ def optimize(
             for name, value in given.items():
                 if value is not usual.get(name) and not np.array_equal(value, np.asarray(usual.get(name))):
                     raise ValueError(f"{name} must be left out with a profile, which decides it, got {value!r}")
-            kind: Any = "solver" if objective is None else objective
+            kind: Any = objective
             ends: Any = terminal
             return noise.optimize(nfe, terminal=ends, objective=kind, t_min=t_min, t_max=t_max)
     objective = "mep" if objective is None else objective

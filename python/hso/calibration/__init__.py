@@ -68,7 +68,7 @@ def calibrate(
     multistep = Multistep.of(solver, order)
     network = as_network(source, noise, shape=shape, device=device, dtype=dtype, batch=batch, call=call)
     noise = network.noise
-    planned = plan(noise, budget)
+    planned = plan(noise, budget, multistep.order)
     seed = as_integer("seed", seed, least=0, most=2**63 - 1)
     with reporting(progress, planned.evaluations) as report:
 

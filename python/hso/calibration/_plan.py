@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from .. import schedules
 from .._arrays import Array
 from ..checks import as_integer
@@ -43,17 +41,19 @@ class Plan:
 
 
 _SMALL = 4096
-_SMALL_RUNS, _RUNS = (4, 8), (4, 6, 10)
-_SMALL_AGAIN, _AGAIN = ((4, 8),), ((4, 6, 10), (4, 5, 8))
-"""Network calls of the runs; up to `_SMALL` evaluations fewer of them, which leaves more samples."""
-_LATEST_START = 0.9
+_FIRST_ORDER = ((6,), ())
+_SMALL_PLAN = ((4, 8), ((4, 8),))
+_PLAN = ((4, 6, 10), ((4, 6, 10), (4, 5, 8)))
+"""Network calls of the runs, and of those after them: few for solvers of order 1, whose schedules follow from the
+teacher alone;
+up to `_SMALL` evaluations fewer, which leaves more samples."""
 
 
-def plan(noise: NoiseSchedule, budget: int) -> Plan:
-    """The plan for `budget` evaluations; ValueError where it is too small for `LEAST_SAMPLES` samples."""
+def plan(noise: NoiseSchedule, budget: int, order: int) -> Plan:
+    """The plan for `budget` evaluations and a solver of some order; ValueError where it is too small for
+    `LEAST_SAMPLES` samples."""
     budget = as_integer("budget", budget, least=1, most=10**9)
-    small = budget <= _SMALL
-    each = _for_one_sample(noise, *((_SMALL_RUNS, _SMALL_AGAIN) if small else (_RUNS, _AGAIN)))
+    each = _for_one_sample(noise, *(_FIRST_ORDER if order == 1 else _SMALL_PLAN if budget <= _SMALL else _PLAN))
     samples = budget // _cost(each)
     if samples < LEAST_SAMPLES:
         raise ValueError(
@@ -76,23 +76,10 @@ def _for_one_sample(noise: NoiseSchedule, calls: tuple[int, ...], again: tuple[t
     for steps in calls:
         for schedule in (analytic(noise, steps), schedules.uniform_t(noise, steps)):
             runs.append(schedule.lambdas[:-1])
-    return Plan(1, lambdas, Questions(jumps, _late(noise, lambdas), runs), again)
-
-
-def late_limit(noise: NoiseSchedule) -> float:
-    """The lambda up to which a schedule's first node is looked for: the sampler's clock at 0.9."""
-    return noise.lam(max(noise.shifted(_LATEST_START), noise.t_range[0]))
-
-
-def _late(noise: NoiseSchedule, lambdas: Array) -> list[int]:
-    """Up to 4 teacher nodes at which sampling may begin, the first apart."""
-    within = np.flatnonzero((lambdas > lambdas[0]) & (lambdas <= late_limit(noise)))
-    if not len(within):
-        return [1]
-    return [int(node) for node in np.unique(within[np.linspace(0, len(within) - 1, 4).astype(int)])]
+    return Plan(1, lambdas, Questions(jumps, runs, [lambdas[::2]]), again)
 
 
 def _cost(plan: Plan) -> int:
     questions = plan.questions
-    runs = sum(len(run) for run in questions.runs) + sum(map(sum, plan.again))
-    return len(plan.nodes) + len(questions.jumps) + len(questions.late) + runs
+    runs = sum(len(run) for run in [*questions.runs, *questions.gained]) + sum(map(sum, plan.again))
+    return len(plan.nodes) + len(questions.jumps) + runs

@@ -20,7 +20,7 @@ from ..optimize import ProfileObjective as Objective
 from ..schedule import Schedule
 from ._check import Fit, Signature, check
 from ._file import read_profile, write_profile
-from ._plan import analytic, late_limit
+from ._plan import analytic
 from ._reduction import Rows
 from ._spline import spline_weights, state_scale
 
@@ -28,10 +28,10 @@ Terminal: TypeAlias = Literal["zero", "t_min"]
 
 _MAX_NFE = 100
 _CAUTION = 0.2
-_DOUBT = (0.15, 0.45)
-"""Of the model of the error from one sample, relative, for solvers of order 1 and above; it goes down with the root
-of the
-number of samples. HSO's own schedule is kept where less is to be gained."""
+_DOUBT = 0.6
+"""Of the model of the error from one sample, relative; it goes down with the root of the number of samples. HSO's own
+schedule is
+kept where less is to be gained."""
 _FEW = 6  # nodes up to which both starts are followed
 _ITERATIONS = (25, 8, 4)  # of the search up to _FEW nodes, up to 12, and for more
 _GRID = 128  # points of the pairwise objectives
@@ -84,8 +84,8 @@ class Profile:
         nfe: int,
         *,
         terminal: Terminal = ...,
-        objective: Objective = ...,
-        squares: bool = ...,
+        objective: Objective | None = ...,
+        squares: bool | None = ...,
         gain: bool = ...,
         t_min: tuple[float, float] | None = ...,
         t_max: tuple[float, float] | None = ...,
@@ -96,8 +96,8 @@ class Profile:
         nfe: Sequence[int] | npt.NDArray[np.integer],
         *,
         terminal: Terminal = ...,
-        objective: Objective = ...,
-        squares: bool = ...,
+        objective: Objective | None = ...,
+        squares: bool | None = ...,
         gain: bool = ...,
         t_min: tuple[float, float] | None = ...,
         t_max: tuple[float, float] | None = ...,
@@ -107,8 +107,8 @@ class Profile:
         nfe: int | Sequence[int] | npt.NDArray[np.integer],
         *,
         terminal: Terminal = "zero",
-        objective: Objective = "solver",
-        squares: bool = False,
+        objective: Objective | None = None,
+        squares: bool | None = None,
         gain: bool = False,
         t_min: tuple[float, float] | None = None,
         t_max: tuple[float, float] | None = None,
@@ -117,15 +117,18 @@ class Profile:
 
         Args:
             terminal: "zero" or "t_min", as in `hso.optimize`.
-            objective: "solver": the error of the solver's own steps, local minima from HSO's schedule and a uniform
-                one; HSO's schedule itself where less is to be gained than is sure (with 80 samples 2 % for DDIM, 5 %
-                for the others). "jump": the sum of the errors of single DDIM steps from the teacher's trajectory, in VE
-                coordinates: the exact optimum on 128 nodes and the ranges' ends, all nfe in one sweep. "jump_x0": by
-                what they change in the next x0-prediction. "jump_carried": by what arrives at sigma 0.
+            objective: "solver", the default for solvers of order 2 and 3: the error of the solver's own steps, local
+                minima from HSO's schedule and a uniform one; HSO's schedule itself where less is to be gained than is
+                sure (7 % with 80 samples). "jump", the default for order 1: the sum of the errors of single DDIM steps
+                from the teacher's trajectory, in VE coordinates: the exact optimum on 128 nodes and the ranges' ends,
+                all nfe in one sweep. "jump_x0": by what they change in the next x0-prediction. "jump_carried": by what
+                arrives at sigma 0.
             squares: Sum the squares of the single steps' errors, not their lengths ("jump" and the two after it).
+                Default: with the default objective.
             gain: Give the schedule the factor on the initial noise with which its error is least, see `Schedule.gain`.
             t_min: Range (low, high) of the last optimized node's t; default: anywhere.
-            t_max: Range of the first node's t; default: from 0.9 of the sampler's clock.
+            t_max: Range of the first node's t; default: the most noise. What a start at less costs is seen on few of
+                many samples: a calibration tends to miss it.
 
         Raises:
             ValueError: an argument makes no sense.
@@ -133,10 +136,14 @@ class Profile:
         many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
         counts = [as_integer("nfe", n, least=1, most=_MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
         one_of("terminal", terminal, get_args(Terminal))
+        if objective is None:
+            objective, usual = ("jump" if self.order == 1 else "solver"), self.order == 1
+            squares = usual if squares is None else squares
         one_of("objective", objective, get_args(Objective))
         if squares and objective == "solver":
             raise ValueError("squares must be left out with objective 'solver', got True")
-        first = self._lambdas("t_max", t_max, (self.noise.lambda_range[0], late_limit(self.noise)))
+        most = self.noise.lambda_range[0]
+        first = self._lambdas("t_max", t_max, (most, most))
         last = self._lambdas("t_min", t_min, self.noise.lambda_range)
         if not counts:
             return []
@@ -231,7 +238,7 @@ class Profile:
         solver = (self.solver, self.order, terminal)
         ours, uniform = analytic(self.noise, nfe, terminal), schedules.uniform_t(self.noise, nfe, terminal=terminal)
         starts = [schedule.lambdas if terminal == "t_min" else schedule.lambdas[:-1] for schedule in (ours, uniform)]
-        doubt = _DOUBT[self.order > 1] / self.samples**0.5
+        doubt = _DOUBT / self.samples**0.5
         worth = (1.0 - doubt) * self._model.error(starts[0], *solver, 1.0)
         own, nodes = starts[0], len(starts[0])
         if nodes > _FEW:
