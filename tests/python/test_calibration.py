@@ -203,8 +203,8 @@ def test_arguments_that_make_no_sense():
         (lambda: hso.calibrate(gaussian(), shape=(SIZE,)), "noise must be given"),
         (lambda: calibrate(call={"prompt": "a"}), "call=.* must be left out for a function"),
         (lambda: calibrate(dtype="float16"), "dtype=.* must be left out without a device"),
-        (lambda: calibrate(with_nan), r"denoise gave NaN or infinity at lam = [1-9]\.\d+ in \d of \d samples"),
-        (lambda: calibrate(lambda x, lam: x[:, :2]), r"denoise must give shape \(\d, 16\), got \(\d, 2\)"),
+        (lambda: calibrate(with_nan), r"denoise gave NaN or infinity at lam = [1-9]\.\d+ in \d+ of \d+ samples"),
+        (lambda: calibrate(lambda x, lam: x[:, :2]), r"denoise must give shape \(\d+, 16\), got \(\d+, 2\)"),
         (lambda: calibrate(lambda x, lam: x + 1j), "denoise must give real numbers"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -260,7 +260,8 @@ def test_schedules_by_the_solver_are_no_worse_than_hsos(family, solver):
     for terminal in ("zero", "t_min"):
         for nfe in (1, 2, 3, 5, 8, 20):
             own = hso.optimize(noise, nfe, terminal=terminal)
-            assert measured.error(measured.optimize(nfe, terminal=terminal)) <= measured.error(own) * (1.0 + 1e-6)
+            found = measured.optimize(nfe, terminal=terminal, objective="solver")
+            assert measured.error(found) <= measured.error(own) * (1.0 + 1e-6)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -353,7 +354,7 @@ def test_options_that_make_no_sense():
         ({"nfe": [4, 0]}, "nfe must be in 1..100"),
         ({"terminal": "skip"}, "terminal must be one of 'zero', 't_min', got 'skip'"),
         ({"objective": "mep"}, "objective must be one of .*'jump_carried', got 'mep'"),
-        ({"squares": True}, "squares must be left out"),
+        ({"objective": "solver", "squares": True}, "squares must be left out"),
     ):
         with pytest.raises(ValueError, match=message):
             measured.optimize(**{"nfe": 5, **options})

@@ -176,7 +176,7 @@ class Profile:
         return {int(n): self.error(s) for n, s in zip(nfe, self.optimize(list(nfe), terminal=terminal), strict=True)}
 
     def check(self, source: Any, **options: Any) -> Fit:
-        """Whether schedules from this profile still fit a model: 8 or 10 calls on 4 samples. See `hso.calibration.Fit`.
+        """Whether schedules from this profile still fit a model: 6 to 10 calls on 4 samples. See `hso.calibration.Fit`.
 
         Args:
             source: The model now: a function denoise(x, lam), a pipeline or a Network, as for `hso.calibrate`.
