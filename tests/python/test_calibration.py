@@ -286,7 +286,7 @@ def test_ranges_of_the_ends(objective, terminal):
             assert t_max[0] - 1e-6 <= nodes[0] <= t_max[1] + 1e-6
             assert t_min[0] - 1e-6 <= nodes[-1] <= t_min[1] + 1e-6
     usual = measured.optimize(6, objective=objective, terminal=terminal)
-    assert usual.t[0] >= 0.9 - 1e-6
+    assert usual.t[0] >= 0.9 - 1e-6  # HSO's own ends, or later ones
     late = measured.optimize(6, objective=objective, terminal=terminal, t_max=(0.6, 0.7))
     assert late.t[0] <= 0.7 + 1e-6
     if terminal == "zero":
@@ -342,6 +342,15 @@ def test_jump_objectives_find_the_cheapest_chain(monkeypatch, objective, carried
         found = measured.optimize(nfe, objective=objective, terminal=terminal, t_max=t_max, squares=squares)
         kept = found.lambdas[: found.steps] if terminal == "zero" else found.lambdas
         np.testing.assert_allclose(kept, grid[list(chosen)], atol=1e-8)
+
+
+def test_squares_and_lengths():
+    measured = profile(solver="unipc")
+    lengths, squares = (measured.optimize(6, objective="jump", squares=squares) for squares in (False, True))
+    assert lengths == measured.optimize(6, objective="jump") == hso.optimize(measured, 6, objective="jump")
+    assert lengths != squares
+    for solver in SOLVERS:  # whatever the default is, it is the same from both sides
+        assert hso.optimize(profile(solver=solver), [3, 6]) == profile(solver=solver).optimize([3, 6])
 
 
 def test_options_that_make_no_sense():
