@@ -29,9 +29,8 @@ Terminal: TypeAlias = Literal["zero", "t_min"]
 _MAX_NFE = 100
 _CAUTION = 0.2
 _DOUBT = 1.2
-"""Of the model of the error, relative, divided by the number of samples: HSO's own schedule is kept where less is to
-be gained. With 12
-samples, 10 %, it keeps off the worst, with 60 hardly anything is left of it."""
+"""Of the model of the error, relative, divided by the number of samples: HSO's own schedule is kept where less is to be
+gained. With 12 samples, 10 %, it keeps off the worst; with 60 hardly anything is left of it."""
 _FEW = 6  # nodes up to which both starts are followed
 _ITERATIONS = (25, 8, 4)  # of the search up to _FEW nodes, up to 12, and for more
 _GRID = 128  # points of the pairwise objectives
@@ -119,10 +118,10 @@ class Profile:
             terminal: "zero" or "t_min", as in `hso.optimize`.
             objective: "solver", the default for solvers of order 2 and 3: the error of the solver's own steps, local
                 minima from HSO's schedule and a uniform one; HSO's schedule itself where less is to be gained than is
-                sure (10 % with 12 samples, 2 % with 60). "jump", the default for order 1: the sum of the errors of single DDIM steps
-                from the teacher's trajectory, in VE coordinates: the exact optimum on 128 nodes and the ranges' ends,
-                all nfe in one sweep. "jump_x0": by what they change in the next x0-prediction. "jump_carried": by what
-                arrives at sigma 0.
+                sure (10 % with 12 samples, 2 % with 60). "jump", the default for order 1: the sum of the errors of
+                single DDIM steps from the teacher's trajectory, in VE coordinates: the exact optimum on 128 nodes and
+                the ranges' ends, all nfe in one sweep. "jump_x0": by what they change in the next x0-prediction.
+                "jump_carried": by what arrives at sigma 0.
             squares: Sum the squares of the single steps' errors, not their lengths ("jump" and the two after it).
                 Default: with the default objective.
             gain: Give the schedule the factor on the initial noise with which its error is least, see `Schedule.gain`.
