@@ -20,6 +20,8 @@ class Counts:
         random, random_images: random schedules of a rank correlation, and the images that each is measured on.
         random_nfe: where.
         ends: how random schedules have theirs.
+        every_variant: of searches on a profile and of distillations; or one.
+        uses_budget: of the calibrations for other solvers, other models and gains.
         refine_pairs, refine_steps: of a refinement by gradients: pairs of noise and sample, steps of the optimizer.
     """
 
@@ -38,10 +40,13 @@ class Counts:
     ends: tuple[str, ...] = ("published", "measured")
     refine_pairs: int = 16
     refine_steps: int = 20
+    every_variant: bool = False
+    uses_budget: int = 1024
 
 
 _TWO = ("DDIM", "UniPC-2")
 _NFE = (4, 5, 6, 8)
+_FEW_NFE = (4, 5, 8)
 COUNTS = {
     "mixture": Counts(
         ("DDIM", "DPM++ 2M", "UniPC-2"),
@@ -52,21 +57,23 @@ COUNTS = {
         oss=("median", "mean_error"),
         statistics=64,
         search_images=128,
-        search=400,
+        search=240,
         random=350,
         random_images=64,
         random_nfe=(4, 6, 10),
         ends=("published", "measured", "free"),
         refine_pairs=64,
         refine_steps=60,
+        every_variant=True,
+        uses_budget=8192,
     ),
     "edm": Counts(
-        ("Euler", "DPM++ 2M"), _NFE, images=64, seeds=3, budgets={1024: 3, 8192: 3}, search=200, search_images=64
+        ("Euler", "DPM++ 2M"), _FEW_NFE, 64, 3, {1024: 2, 8192: 1}, (), search=30, search_images=32, uses_budget=8192
     ),
-    "sd": Counts(_TWO, _NFE, images=16, seeds=2),
-    "latent": Counts(_TWO, _NFE, images=32, seeds=2, budgets={1024: 3, 8192: 3}, search=150, random=150),
-    "flow": Counts(("Euler", "UniPC-2"), _NFE, images=16, seeds=2),
-    "ddpm": Counts(_TWO, _NFE, images=8, seeds=3, oss=()),
+    "sd": Counts(_TWO, _FEW_NFE, 16, 2, {1024: 2, 8192: 1}, (), search=21),
+    "latent": Counts(_TWO, _NFE, 32, 2, {1024: 3, 8192: 2}, random=150, uses_budget=8192),
+    "flow": Counts(("Euler", "UniPC-2"), (4, 8), 16, 2, {1024: 2, 4096: 1}, (), search=0),
+    "ddpm": Counts(_TWO, (4, 8), 8, 3, {1024: 2, 4096: 1}, (), search=0),
 }
 """Of the full study, per model; those of `lab`'s tests, so that what is in its store is measured once."""
 QUICK = {
@@ -86,6 +93,7 @@ QUICK = {
         random_nfe=(4,),
         refine_pairs=4,
         refine_steps=2,
+        uses_budget=1024,
     )
     for name, counts in COUNTS.items()
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from subject import Subject
 Array = npt.NDArray[np.float64]
 
 FEW = ("rmse", "fid_test", "fid_solution")
-BUDGET = 8192
 
 
 def errors(subject: Subject, solver: str, schedules: Sequence[hso.Schedule]) -> Array:
@@ -41,13 +40,9 @@ def error(subject: Subject, solver: str, schedule: hso.Schedule) -> float:
 def search(subject: Subject, solver: str, starts: Sequence[hso.Schedule], *, evaluations: int) -> hso.Schedule:
     """The schedule with the least error on the subject's noises that direct searches from the best two starts find.
 
-    A third of the evaluations goes to the second best, what is left of them to the best.
+    A third of the evaluations goes to each of the two, what is left of them to the better result.
     """
-    noise = subject.model.noise
-
-    def metric(schedule: hso.Schedule) -> float:
-        found = error(subject, solver, schedule)
-        return found if np.isfinite(found) else float("inf")
+    noise, metric = subject.model.noise, _metric(subject, solver)
 
     def make() -> dict[str, Array]:
         ranked = sorted(starts, key=metric)
@@ -58,21 +53,46 @@ def search(subject: Subject, solver: str, starts: Sequence[hso.Schedule], *, eva
         best = hso.refine.by_metric(metric, best, noise, budget=max(left - 2 * (left // 3), 1)).schedule
         return {"t": best.t[:-1]}
 
-    key = content_key(
-        kind="direct search", evaluations=evaluations, starts=[subject.key("error", solver, each) for each in starts]
-    )
-    t = subject.store.kept(key, make)["t"]
+    keys = [subject.key("error", solver, each) for each in starts]
+    t = subject.store.kept(content_key(kind="direct search", evaluations=evaluations, starts=keys), make)["t"]
     return hso.Schedule.from_nodes(noise, t, search="direct search")
+
+
+def finish(
+    subject: Subject, judge: Subject, solver: str, starts: Sequence[hso.Schedule], *, evaluations: int
+) -> hso.Schedule:
+    """The same, decided on a judge's other noises, starts included.
+
+    A schedule can be the best on a hundred noises for missing the few on which it fails.
+    """
+    noise, metric, judged = subject.model.noise, _metric(subject, solver), _metric(judge, solver)
+
+    def make() -> dict[str, Array]:
+        ranked = sorted(starts, key=judged)
+        found = [
+            hso.refine.by_metric(metric, start, noise, budget=max(evaluations // 2, 1), validate=judged).schedule
+            for start in ranked[:2]
+        ]
+        return {"t": min((*found, ranked[0]), key=judged).t[:-1]}
+
+    keys = [subject.key("error", solver, each) for each in starts] + [judge.key("error", solver, starts[0])]
+    t = subject.store.kept(content_key(kind="judged search", evaluations=evaluations, starts=keys), make)["t"]
+    return hso.Schedule.from_nodes(noise, t, search="direct search")
+
+
+def _metric(subject: Subject, solver: str) -> Callable[[hso.Schedule], float]:
+    """The mean RMSE, infinite where the scheduler refuses a schedule."""
+
+    def metric(schedule: hso.Schedule) -> float:
+        found = error(subject, solver, schedule)
+        return found if np.isfinite(found) else float("inf")
+
+    return metric
 
 
 def subjects_of(source: Source, counts: Counts) -> list[Subject]:
     """The tests' banks of noise."""
     return [Subject(source.name, seed, counts.images, source.store) for seed in range(counts.seeds)]
-
-
-def most_spent(counts: Counts) -> int:
-    """What a calibration may spend where one budget has to do: the most of the model's, up to BUDGET."""
-    return max(budget for budget in counts.budgets if budget <= BUDGET)
 
 
 def means(subjects: Sequence[Subject], solver: str, schedule: hso.Schedule) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import calibration_methods as methods
 import hso
 from calibration_counts import Counts
-from calibration_errors import means, most_spent, subjects_of
+from calibration_errors import means, subjects_of
 from calibration_source import SEED, SOLVERS, Source, optimized
 from hso import objectives
 
@@ -22,7 +22,7 @@ def rows(source: Source, counts: Counts) -> list[Row]:
     variances, _ = methods.covariance(source)
     found = []
     for solver in counts.solvers:
-        calibrated = source.calibrated(solver, most_spent(counts), SEED)
+        calibrated = source.calibrated(solver, counts.uses_budget, SEED)
         schedules = optimized(calibrated, counts.nfe).schedules
         steps: Literal["ddim", "dpm-solver++"] = "ddim" if SOLVERS[solver][1] == 1 else "dpm-solver++"
         for nfe in counts.nfe:

@@ -10,8 +10,8 @@ import numpy as np
 import calibration_methods as methods
 import hso
 from calibration_counts import Counts
-from calibration_errors import FEW, search, subjects_of
-from calibration_source import SEED, Made, Source, optimized
+from calibration_errors import FEW, finish, search, subjects_of
+from calibration_source import SEED, SOLVERS, Made, Source, optimized
 from catalogue import catalogue
 from significance import compare, holm
 from studies import TRAIN_SEED
@@ -22,6 +22,15 @@ Row = dict[str, Any]
 DIRECT = "direct search"
 OURS = "HSO exact, zero"
 UNIFORM = "uniform t, trailing, zero"
+KARRAS = "Karras, zero"
+CHAIN = "VE jumps, squares, free start"
+VARIANTS: dict[str, dict[str, Any]] = {
+    "solver": {"objective": "solver"},
+    "jump squares": {"objective": "jump", "squares": True},
+    "jump_x0 squares": {"objective": "jump_x0", "squares": True},
+    "jump_carried squares": {"objective": "jump_carried", "squares": True},
+}
+"""Other searches on a profile than its default: "solver" for solvers of order 1, the others for those above."""
 
 
 class Candidate(NamedTuple):
@@ -41,6 +50,7 @@ def rows(source: Source, counts: Counts) -> list[Row]:
     """One row for every solver, number of calls and method."""
     subjects = subjects_of(source, counts)
     train = Subject(source.name, TRAIN_SEED, counts.search_images, source.store)
+    judge = Subject(source.name, TRAIN_SEED + 1, counts.search_images, source.store)
     found: list[Row] = []
     for solver in counts.solvers:
         made = _made(source, counts, solver)
@@ -50,10 +60,12 @@ def rows(source: Source, counts: Counts) -> list[Row]:
                 schedules = [one.schedules[nfe] for one in each]
                 candidates[name] = Candidate(schedules, each[0].evaluations, each[0].seconds)
             if counts.search:
-                starts = [candidates[OURS], candidates[UNIFORM], candidates["Karras, zero"]]
-                starts.append(candidates[calibrated_name(max(counts.budgets))])
-                schedules = [start.schedules[0] for start in starts]
-                best = search(train, solver, schedules, evaluations=counts.search)
+                # the first stage does not depend on the calibration: it is searched once for all versions of that
+                first = [candidates[name].schedules[0] for name in (OURS, UNIFORM, KARRAS)]
+                best = search(train, solver, first, evaluations=counts.search * 2 // 3)
+                others = (OURS, CHAIN, *map(calibrated_name, counts.budgets))
+                starts = [best, *(candidates[name].schedules[0] for name in others)]
+                best = finish(train, judge, solver, starts, evaluations=counts.search // 3)
                 candidates[DIRECT] = Candidate([best], counts.search * nfe * counts.search_images)
             cell = {"model": source.name, "solver": solver, "nfe": nfe}
             measured = [cell | row for row in _measured(subjects, solver, candidates)]
@@ -84,9 +96,17 @@ def _made(source: Source, counts: Counts, solver: str) -> dict[str, list[Made]]:
     for budget, seeds in counts.budgets.items():
         profiles = [source.calibrated(solver, budget, SEED + seed) for seed in range(seeds)]
         found[calibrated_name(budget)] = [optimized(profile, nfe) for profile in profiles]
+        for what, options in VARIANTS.items():
+            if (what == "solver") != (SOLVERS[solver][1] == 1):  # the default of the solver's order
+                continue
+            some = profiles if counts.every_variant else profiles[:1]
+            name = f"{calibrated_name(budget)}, {what}"
+            found[name] = [optimized(profile, nfe, **options) for profile in some]
+            if not counts.every_variant:
+                break
         count = 4 if budget < 4096 else 16
         steps = methods.teacher_steps(budget, count, max(nfe))
-        for combine in ("median", "mean_error"):
+        for combine in ("median", "mean_error") if counts.every_variant else ("median",):
             name = f"OSS {combine}, {budget}"
             found[name] = [methods.distilled(source, nfe, count=count, steps=steps, combine=combine)]
     for combine in counts.oss:

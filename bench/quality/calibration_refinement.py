@@ -11,7 +11,7 @@ import torch
 
 import hso
 from calibration_counts import Counts
-from calibration_errors import means, most_spent, subjects_of
+from calibration_errors import means, subjects_of
 from calibration_source import SEED, SOLVERS, Source, optimized
 from mixture import ImageMixture
 from store import Measured
@@ -24,7 +24,7 @@ def rows(source: Source, counts: Counts) -> list[Row]:
     subjects = subjects_of(source, counts)
     found = []
     for solver in counts.solvers:
-        calibrated = optimized(source.calibrated(solver, most_spent(counts), SEED), counts.nfe).schedules
+        calibrated = optimized(source.calibrated(solver, counts.uses_budget, SEED), counts.nfe).schedules
         for nfe in counts.nfe[:2]:
             for name, start in (("HSO", hso.optimize(source.noise, nfe, gap=None)), ("calibrated", calibrated[nfe])):
                 refined = _refined(source, counts, solver, start)

@@ -30,6 +30,9 @@ SOLVERS: dict[str, tuple[str, int]] = {
 """The lab's solvers, as `hso.calibrate` has them."""
 
 
+_SHARED = ("_multistep", "trajectories", "chain")
+
+
 class Made(NamedTuple):
     """Schedules by number of network calls, and what they cost.
 
@@ -127,10 +130,10 @@ class Source:
         return content_key(kind=kind, **identity, **parts)
 
 
-def optimized(found: Calibrated, nfe: Sequence[int]) -> Made:
-    """The profile's schedules; the seconds are those of calibration and search."""
+def optimized(found: Calibrated, nfe: Sequence[int], **options: Any) -> Made:
+    """The profile's schedules with `options` of its search; the seconds are those of calibration and search."""
     began = time.perf_counter()
-    schedules = hso.optimize(found.profile, nfe)
+    schedules = hso.optimize(found.profile, nfe) if not options else found.profile.optimize(nfe, **options)
     seconds = found.seconds + time.perf_counter() - began
     return Made(dict(zip(nfe, schedules, strict=True)), found.profile.evaluations, seconds)
 
@@ -139,7 +142,8 @@ def optimized(found: Calibrated, nfe: Sequence[int]) -> Made:
 def _code(package: str) -> str:
     """A digest of a package of hso: what other code made is not to be found."""
     digest = hashlib.sha256()
-    for path in sorted((Path(hso.__file__).parent / package).glob("*.py")):
+    folder = Path(hso.__file__).parent
+    for path in [*sorted((folder / package).glob("*.py")), *(folder / f"{name}.py" for name in _SHARED)]:
         digest.update(path.read_bytes())
     if package == "calibration":
         digest.update(Path(str(hso._core.__file__)).read_bytes())

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration_quality import DIRECT, OURS, UNIFORM, best, calibrated_name, is_analytic
+from calibration_quality import DIRECT, OURS, UNIFORM, VARIANTS, best, calibrated_name, is_analytic
 from report_document import SIGNIFICANT, unique
 from summarize import markdown
 
@@ -38,9 +38,14 @@ SHOWN = (
     "OSS median, published",
     "OSS mean_error, published",
     "OSS median, 1024",
+    "OSS median, 4096",
     "OSS median, 8192",
     "OSS mean_error, 8192",
-    *(calibrated_name(budget) for budget in (1024, 8192, 32768)),
+    *(
+        f"{calibrated_name(budget)}{what}"
+        for what in (*(f", {name}" for name in VARIANTS), "")
+        for budget in (1024, 4096, 8192, 32768)
+    ),
     DIRECT,
 )
 

@@ -9,7 +9,7 @@ import torch
 
 import hso
 from calibration_counts import Counts
-from calibration_errors import means, most_spent, subjects_of
+from calibration_errors import means, subjects_of
 from calibration_source import SEED, Source, optimized
 from mixture import GaussianMixture, ImageMixture
 from models import MixtureModel
@@ -24,7 +24,7 @@ def mismatch_rows(source: Source, counts: Counts) -> list[Row]:
     found = []
     nfe = _nfe(counts)
     for calibrated in counts.solvers:
-        made = optimized(source.calibrated(calibrated, most_spent(counts), SEED), nfe)
+        made = optimized(source.calibrated(calibrated, counts.uses_budget, SEED), nfe)
         for solver in counts.solvers:
             for n in nfe:
                 ours = hso.optimize(source.noise, n, gap=None)
@@ -47,10 +47,10 @@ def transfer_rows(source: Source, counts: Counts) -> list[Row]:
     nfe = _nfe(counts)
     found = []
     for solver in counts.solvers:
-        own = source.calibrated(solver, most_spent(counts), SEED)
+        own = source.calibrated(solver, counts.uses_budget, SEED)
         fitting = optimized(own, nfe).schedules
         for name, denoise in _others(source).items():
-            other = source.calibrated(solver, most_spent(counts), SEED, denoise=denoise, other=name)
+            other = source.calibrated(solver, counts.uses_budget, SEED, denoise=denoise, other=name)
             fit = other.profile.check(source.model.denoise, **source.options)
             for n, schedule in optimized(other, nfe).schedules.items():
                 ours = hso.optimize(source.noise, n, gap=None)

@@ -98,6 +98,14 @@ def test_a_direct_search_is_no_worse_than_its_starts(source: Source) -> None:
     assert calibration_errors.search(train, "DDIM", starts, evaluations=24) == found
 
 
+def test_a_direct_searchs_end_is_decided_on_other_noises(source: Source) -> None:
+    train, judge = (Subject("mixture", seed, 2, source.store) for seed in (1000, 1001))
+    starts = [make(source.noise, 3) for make in (hso.optimize, hso.schedules.uniform_t, hso.schedules.karras)]
+    found = calibration_errors.finish(train, judge, "DDIM", starts, evaluations=12)
+    least = min(calibration_errors.error(judge, "DDIM", start) for start in starts)
+    assert calibration_errors.error(judge, "DDIM", found) <= least
+
+
 def test_objectives_values_are_what_their_schedules_minimize(source: Source) -> None:
     noise = source.noise
     taught = trajectories.teacher(source.network(), count=4, seed=SEED)
