@@ -17,6 +17,7 @@ class Counts:
         oss: whether distillations with the published 200 steps of 16 samples are made, and by which `combine`.
         statistics: noisy samples for KLUB and its like.
         search_images, search: images and evaluations of a direct search; 0 for none.
+        judge_images: other ones, which decide what it found.
         random, random_images: random schedules of a rank correlation, and the images that each is measured on.
         random_nfe: where.
         ends: how random schedules have theirs.
@@ -34,6 +35,7 @@ class Counts:
     statistics: int = 16
     search_images: int = 16
     search: int = 60
+    judge_images: int = 16
     random: int = 60
     random_images: int = 8
     random_nfe: tuple[int, ...] = (5,)
@@ -57,6 +59,7 @@ COUNTS = {
         oss=("median", "mean_error"),
         statistics=64,
         search_images=128,
+        judge_images=512,
         search=240,
         random=350,
         random_images=64,
@@ -68,12 +71,21 @@ COUNTS = {
         uses_budget=8192,
     ),
     "edm": Counts(
-        ("Euler", "DPM++ 2M"), _FEW_NFE, 64, 3, {1024: 2, 8192: 1}, (), search=30, search_images=32, uses_budget=8192
+        ("Euler", "DPM++ 2M"),
+        _FEW_NFE,
+        64,
+        3,
+        {1024: 2, 8192: 1},
+        (),
+        search=30,
+        search_images=32,
+        judge_images=64,
+        uses_budget=8192,
     ),
     "sd": Counts(_TWO, _FEW_NFE, 16, 2, {1024: 2, 8192: 1}, (), search=21),
     "latent": Counts(_TWO, _NFE, 32, 2, {1024: 3, 8192: 2}, random=150, uses_budget=8192),
-    "flow": Counts(("Euler", "UniPC-2"), (4, 8), 16, 2, {1024: 2, 4096: 1}, (), search=0),
-    "ddpm": Counts(_TWO, (4, 8), 8, 3, {1024: 2, 4096: 1}, (), search=0),
+    "flow": Counts(("Euler", "UniPC-2"), (4, 8), 16, 2, {1024: 1}, (), statistics=8, search=0),
+    "ddpm": Counts(_TWO, (4, 8), 8, 3, {1024: 1}, (), statistics=8, search=0),
 }
 """Of the full study, per model; those of `lab`'s tests, so that what is in its store is measured once."""
 QUICK = {
@@ -88,6 +100,7 @@ QUICK = {
         statistics=4,
         search_images=4,
         search=12,
+        judge_images=4,
         random=4,
         random_images=4,
         random_nfe=(4,),

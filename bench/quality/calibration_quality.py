@@ -11,7 +11,7 @@ import calibration_methods as methods
 import hso
 from calibration_counts import Counts
 from calibration_errors import FEW, finish, search, subjects_of
-from calibration_source import SEED, SOLVERS, Made, Source, optimized
+from calibration_source import SEED, SOLVERS, Calibrated, Made, Source, optimized
 from catalogue import catalogue
 from significance import compare, holm
 from studies import TRAIN_SEED
@@ -24,6 +24,7 @@ OURS = "HSO exact, zero"
 UNIFORM = "uniform t, trailing, zero"
 KARRAS = "Karras, zero"
 CHAIN = "VE jumps, squares, free start"
+BEFORE_THE_DECODER = "to 1/nfe, t_min"
 VARIANTS: dict[str, dict[str, Any]] = {
     "solver": {"objective": "solver"},
     "jump squares": {"objective": "jump", "squares": True},
@@ -50,7 +51,7 @@ def rows(source: Source, counts: Counts) -> list[Row]:
     """One row for every solver, number of calls and method."""
     subjects = subjects_of(source, counts)
     train = Subject(source.name, TRAIN_SEED, counts.search_images, source.store)
-    judge = Subject(source.name, TRAIN_SEED + 1, counts.search_images, source.store)
+    judge = Subject(source.name, TRAIN_SEED + 1, counts.judge_images, source.store)
     found: list[Row] = []
     for solver in counts.solvers:
         made = _made(source, counts, solver)
@@ -104,6 +105,9 @@ def _made(source: Source, counts: Counts, solver: str) -> dict[str, list[Made]]:
             found[name] = [optimized(profile, nfe, **options) for profile in some]
             if not counts.every_variant:
                 break
+        if source.name == "latent":
+            name = f"{calibrated_name(budget)}, {BEFORE_THE_DECODER}"
+            found[name] = [_to_one_over_nfe(source, profile, nfe) for profile in profiles]
         count = 4 if budget < 4096 else 16
         steps = methods.teacher_steps(budget, count, max(nfe))
         for combine in ("median", "mean_error") if counts.every_variant else ("median",):
@@ -115,6 +119,15 @@ def _made(source: Source, counts: Counts, solver: str) -> dict[str, list[Made]]:
     others |= methods.from_statistics(source, nfe, counts.statistics)
     others |= methods.spectral(source, nfe, solver)
     return found | {name: [made] for name, made in others.items()}
+
+
+def _to_one_over_nfe(source: Source, found: Calibrated, nfe: Sequence[int]) -> Made:
+    """Schedules that stop at the VE sigma 1/nfe, as the lab's do for models with a decoder."""
+    schedules = {}
+    for n in nfe:
+        last = float(source.noise.t(np.log(n)))
+        schedules[n] = found.profile.optimize(n, terminal="t_min", t_min=(last, last))
+    return Made(schedules, found.profile.evaluations, found.seconds)
 
 
 def _measured(subjects: Sequence[Subject], solver: str, candidates: Mapping[str, Candidate]) -> list[Row]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from calibration_quality import DIRECT, OURS, UNIFORM, VARIANTS, best, calibrated_name, is_analytic
+from calibration_quality import BEFORE_THE_DECODER, DIRECT, OURS, UNIFORM, VARIANTS, best, calibrated_name, is_analytic
 from report_document import SIGNIFICANT, unique
 from summarize import markdown
 
@@ -43,7 +43,7 @@ SHOWN = (
     "OSS mean_error, 8192",
     *(
         f"{calibrated_name(budget)}{what}"
-        for what in (*(f", {name}" for name in VARIANTS), "")
+        for what in (*(f", {name}" for name in (BEFORE_THE_DECODER, *VARIANTS)), "")
         for budget in (1024, 4096, 8192, 32768)
     ),
     DIRECT,
