@@ -40,6 +40,8 @@ class Plan:
         return self.samples * _cost(self)
 
 
+_USUAL = (1024, 8192)
+"""Evaluations for solvers of order 1, and for the others."""
 _SMALL = 4096
 _FIRST_ORDER = ((6,), ())
 _SMALL_PLAN = ((4, 8), ((4, 8),))
@@ -49,10 +51,12 @@ teacher alone;
 up to `_SMALL` evaluations fewer, which leaves more samples."""
 
 
-def plan(noise: NoiseSchedule, budget: int, order: int) -> Plan:
-    """The plan for `budget` evaluations and a solver of some order; ValueError where it is too small for
-    `LEAST_SAMPLES` samples."""
-    budget = as_integer("budget", budget, least=1, most=10**9)
+def plan(noise: NoiseSchedule, budget: int | None, order: int) -> Plan:
+    """The plan for `budget` evaluations, by default `_USUAL`, and a solver of some order.
+
+    Raises ValueError where it is too small for `LEAST_SAMPLES` samples.
+    """
+    budget = as_integer("budget", _USUAL[order > 1] if budget is None else budget, least=1, most=10**9)
     each = _for_one_sample(noise, *(_FIRST_ORDER if order == 1 else _SMALL_PLAN if budget <= _SMALL else _PLAN))
     samples = budget // _cost(each)
     if samples < LEAST_SAMPLES:
