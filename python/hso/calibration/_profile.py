@@ -135,9 +135,10 @@ class Profile:
         many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
         counts = [as_integer("nfe", n, least=1, most=_MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
         one_of("terminal", terminal, get_args(Terminal))
+        guarded = objective is None and self.order == 1
         if objective is None:
-            objective, usual = ("jump" if self.order == 1 else "solver"), self.order == 1
-            squares = usual if squares is None else squares
+            objective = "jump" if guarded else "solver"
+            squares = guarded if squares is None else squares
         one_of("objective", objective, get_args(Objective))
         if squares and objective == "solver":
             raise ValueError("squares must be left out with objective 'solver', got True")
@@ -150,6 +151,15 @@ class Profile:
             found = [self._solver_nodes(n, terminal, first, last) for n in counts]
         else:
             found = self._jump_nodes(counts, terminal, objective, 2 if squares else 1, first, last)
+        if guarded:
+            # single steps' errors do not tell how they add up: where they add up to more than HSO's, the solver's own
+            # decide
+            found = [
+                nodes
+                if self._error(nodes, terminal) < self._error(_optimized(analytic(self.noise, n, terminal)), terminal)
+                else self._solver_nodes(n, terminal, first, last)
+                for n, nodes in zip(counts, found, strict=True)
+            ]
         made = [self._schedule(lam, terminal) for lam in found]
         if gain:
             made = [schedule.with_gain(self.gain(schedule)) for schedule in made]
@@ -236,15 +246,15 @@ class Profile:
     ) -> Array:
         solver = (self.solver, self.order, terminal)
         ours, uniform = analytic(self.noise, nfe, terminal), schedules.uniform_t(self.noise, nfe, terminal=terminal)
-        starts = [schedule.lambdas if terminal == "t_min" else schedule.lambdas[:-1] for schedule in (ours, uniform)]
+        starts = [_optimized(schedule) for schedule in (ours, uniform)]
         doubt = _DOUBT / self.samples
-        worth = (1.0 - doubt) * self._model.error(starts[0], *solver, 1.0)
+        worth = (1.0 - doubt) * self._error(starts[0], terminal)
         own, nodes = starts[0], len(starts[0])
         if nodes > _FEW:
             # the schedule of fewer nodes, with more of them
             few = self._solver_nodes(_FEW - (nodes - nfe), terminal, first, last)
             starts.append(np.interp(np.linspace(0.0, _FEW - 1.0, nodes), np.arange(_FEW), few))
-            starts.sort(key=lambda start: self._model.error(start, *solver, 1.0))
+            starts.sort(key=lambda start: self._error(start, terminal))
         iterations = _ITERATIONS[0 if nodes <= _FEW else 1 if nodes <= 12 else 2]
         best, least = own, worth
         for start in starts[: 2 if nodes <= _FEW else 1]:
@@ -255,6 +265,9 @@ class Profile:
             if error < least or not _within(best, first, last):
                 best, least = lam, error
         return best
+
+    def _error(self, nodes: Array, terminal: Terminal) -> float:
+        return self._model.error(nodes, self.solver, self.order, terminal, 1.0)
 
     def _jump_nodes(
         self,
@@ -306,6 +319,11 @@ class Profile:
 
 def _remade(arguments: dict[str, Any]) -> Profile:
     return Profile(**arguments)
+
+
+def _optimized(schedule: Schedule) -> Array:
+    """The nodes of a schedule with terminal "zero" or "t_min" without sigma 0."""
+    return schedule.lambdas if schedule.terminal == "t_min" else schedule.lambdas[:-1]
 
 
 def _inside(lam: Array, span: tuple[float, float]) -> npt.NDArray[np.bool_]:
