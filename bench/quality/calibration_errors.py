@@ -18,6 +18,9 @@ Array = npt.NDArray[np.float64]
 
 FEW = ("rmse", "fid_test", "fid_solution")
 
+FIRST_SEED = 10
+"""Of the tests' noise; on that of seeds 0 to 2 the constants of `hso.calibrate` were chosen."""
+
 
 def errors(subject: Subject, solver: str, schedules: Sequence[hso.Schedule]) -> Array:
     """The mean RMSE of every schedule (n,), NaN where the scheduler refuses it; kept as one measurement."""
@@ -91,8 +94,9 @@ def _metric(subject: Subject, solver: str) -> Callable[[hso.Schedule], float]:
 
 
 def subjects_of(source: Source, counts: Counts) -> list[Subject]:
-    """The tests' banks of noise."""
-    return [Subject(source.name, seed, counts.images, source.store) for seed in range(counts.seeds)]
+    """The tests' banks of noise: not those that calibrate's constants were chosen on."""
+    seeds = range(FIRST_SEED, FIRST_SEED + counts.seeds)
+    return [Subject(source.name, seed, counts.images, source.store) for seed in seeds]
 
 
 def means(subjects: Sequence[Subject], solver: str, schedule: hso.Schedule) -> dict[str, float]:
