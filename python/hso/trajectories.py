@@ -49,7 +49,7 @@ def teacher_nodes(noise: NoiseSchedule, count: int) -> Array:
     Half have the density of MEP's optimum at p = 2, sigma (1 + 3 alpha^2)^(1/3) with alpha and sigma of the
     variance-preserving model of the same SNR (the ODE in y = x / alpha knows the VE sigma alone, whatever the family),
     half are even in lambda; both are thinned out above the VE sigma 10. With UniPC-2, 24 of them take Gaussian data of
-    any standard deviation from 0.25 to 2 to within 0.8 % of where they belong.
+    any standard deviation from 0.25 to 2 to within 1.2 % of where they belong.
     """
     count = as_integer("nodes", count, least=4, most=10_000)
     low, high = noise.lambda_range

@@ -120,8 +120,9 @@ class Profile:
                 minima from HSO's schedule and a uniform one; HSO's schedule itself where less is to be gained than is
                 sure (10 % with 12 samples, 2 % with 60). "jump", the default for order 1: the sum of the errors of
                 single DDIM steps from the teacher's trajectory, in VE coordinates: the exact optimum on 128 nodes and
-                the ranges' ends, all nfe in one sweep. "jump_x0": by what they change in the next x0-prediction.
-                "jump_carried": by what arrives at sigma 0.
+                the ranges' ends, all nfe in one sweep; by default, where its error is above that of HSO's schedule,
+                "solver" instead. "jump_x0": by what they change in the next x0-prediction. "jump_carried": by what
+                arrives at sigma 0.
             squares: Sum the squares of the single steps' errors, not their lengths ("jump" and the two after it).
                 Default: with the default objective.
             gain: Give the schedule the factor on the initial noise with which its error is least, see `Schedule.gain`.
