@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the adapter's tests with the oldest diffusers that pyproject.toml allows, installed once beside the newest one;
-# torch, transformers and all else are shared. Arguments go to pytest.
+# Runs the tests of the adapter and of the exported diffusers code with the oldest diffusers that pyproject.toml allows,
+# installed once beside the newest one; torch, transformers and all else are shared. Arguments go to pytest.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 python=.venv/bin/python
@@ -17,4 +17,4 @@ fi
 export PYTHONPATH=$folder OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 found=$("$python" -c 'import diffusers; print(diffusers.__version__)')
 [ "$found" = "$oldest" ] || { echo "diffusers $found was imported in place of $oldest" >&2; exit 1; }
-"$python" -m pytest "$@" tests/python/test_diffusers_*.py
+"$python" -m pytest "$@" tests/python/test_diffusers_*.py tests/python/test_exports_diffusers.py
