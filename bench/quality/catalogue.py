@@ -9,7 +9,7 @@ import numpy as np
 
 import hso
 from hso import schedules
-from hso.optimize import Terminal
+from hso._optimize import Terminal
 
 Make = Callable[[], hso.Schedule]
 

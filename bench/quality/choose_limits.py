@@ -23,7 +23,7 @@ from rich.table import Table
 
 import hso
 import whole_file
-from hso.optimize import Terminal
+from hso._optimize import Terminal
 from lab import versions
 from plan import FULL
 from run import solvers_for

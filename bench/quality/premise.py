@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 import hso
 import nodes
-from hso.optimize import Limits, Terminal
+from hso._optimize import Limits, Terminal
 from significance import rank_correlation
 
 Array = npt.NDArray[np.float64]

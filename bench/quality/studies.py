@@ -13,7 +13,7 @@ import ablation_paper
 import hso
 import oracle
 import premise
-from hso.optimize import Limits, Terminal
+from hso._optimize import Limits, Terminal
 
 if TYPE_CHECKING:
     from lab import Lab

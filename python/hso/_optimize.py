@@ -14,6 +14,7 @@ from .checks import as_integer, as_number, as_range
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule import Schedule
+from .schedule_options import objective_options
 from .solvers import Solver, steps_within
 
 if TYPE_CHECKING:
@@ -162,6 +163,14 @@ def optimize(
     objective = "mep" if objective is None else objective
     many = isinstance(nfe, Sequence | np.ndarray) and not isinstance(nfe, str) and np.ndim(nfe) > 0
     counts = [as_integer("nfe", n, least=1, most=MAX_NFE) for n in (nfe if many else [nfe])]  # type: ignore[union-attr]
+    proxies = core_proxy(noise, p, proxy)
+    weight = None if gamma is None else as_number("gamma", gamma)
+    wanted_gap = None if gap is None else as_number("gap", gap)
+    least = None if d_min is None else as_number("d_min", d_min)
+    curvature = as_range("rho", rho)
+    last = None if t_min is None else as_range("t_min", t_min)
+    first = None if t_max is None else as_range("t_max", t_max)
+    stream = as_integer("seed", seed, least=0, most=2**64 - 1)
     found = _core.optimize(
         core_noise(noise),
         [steps_within(n, solver) for n in counts],
@@ -169,17 +178,30 @@ def optimize(
         None if search is None else str(search),
         None if local is None else str(local),
         str(objective),
-        core_proxy(noise, p, proxy),
-        None if gamma is None else as_number("gamma", gamma),
-        math.inf if gap is None else as_number("gap", gap),
+        proxies,
+        weight,
+        math.inf if wanted_gap is None else wanted_gap,
         None if limits is None else str(limits),
-        None if d_min is None else as_number("d_min", d_min),
-        as_range("rho", rho),
-        None if t_min is None else as_range("t_min", t_min),
-        None if t_max is None else as_range("t_max", t_max),
-        as_integer("seed", seed, least=0, most=2**64 - 1),
+        least,
+        curvature,
+        last,
+        first,
+        stream,
         as_integer("threads", threads, least=0, most=1024),
     )
-    name = search or ("exact" if objective == "mep" else "bilevel")
-    schedules = [Schedule._from_core(schedule, noise, name, solver) for schedule in found]
+    mep, published = objective == "mep", search == "paper" or objective == "dm_nonuni"
+    name = str(search or ("exact" if mep else "bilevel"))
+    options = objective_options(noise, str(objective), p, proxy) | {
+        "search": name,
+        "gamma": weight,
+        "limits": str(limits or ("published" if published else "measured")),
+        "d_min": least,
+        "t_min": last,
+        "t_max": first,
+    }
+    if name == "exact":
+        options["gap"] = wanted_gap
+    else:
+        options |= {"local": str(local or ("newton" if mep else "slsqp")), "rho": curvature, "seed": stream}
+    schedules = [Schedule._from_core(schedule, noise, name, options, solver) for schedule in found]
     return schedules if many else schedules[0]

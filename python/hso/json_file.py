@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
 
+def text_of(document: Mapping[str, Any]) -> str:
+    """The text of a document's file."""
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
 def write_document(path: str | os.PathLike[str], document: Mapping[str, Any]) -> None:
     """Writes beside `path` and then moves it there, so that readers never see half a file."""
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    text = text_of(document)
     target = Path(path)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    draft = target.with_name(f".{target.name}.{os.urandom(8).hex()}")
     try:
         with draft.open("x", encoding="utf-8") as file:
             file.write(text)
@@ -26,18 +30,22 @@ def write_document(path: str | os.PathLike[str], document: Mapping[str, Any]) ->
         raise
 
 
-def read_document(path: str | os.PathLike[str], wanted: str, kind: str) -> dict[str, Any]:
-    """The document at `path`; ValueError where it is no JSON, or its "format" is not `wanted`, that of a `kind`
-    file."""
-    shown = repr(os.fspath(path))
-    text = Path(path).read_bytes()
+def read_document(path: str | os.PathLike[str], formats: Collection[str], kind: str) -> dict[str, Any]:
+    """The document at `path`; ValueError where it is no JSON, or its "format" is none of `formats`, those of a
+    `kind` file."""
+    return read_text(Path(path).read_bytes(), repr(os.fspath(path)), formats, kind)
+
+
+def read_text(text: str | bytes, shown: str, formats: Collection[str], kind: str) -> dict[str, Any]:
+    """The document in a text that messages call `shown`; errors as for `read_document`."""
     try:
-        document = json.loads(text.decode("utf-8"), parse_constant=_refuse_constant)
+        decoded = text.decode("utf-8") if isinstance(text, bytes) else text
+        document = json.loads(decoded, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{shown} is no {kind} file: {error}") from None
     found = document.get("format") if isinstance(document, dict) else None
-    if found != wanted:
-        raise ValueError(f"{shown} must have the format {wanted!r}, got {found!r}")
+    if found not in formats:
+        raise ValueError(f"{shown} must have the format {' or '.join(map(repr, formats))}, got {found!r}")
     read: dict[str, Any] = document
     return read
 

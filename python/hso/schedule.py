@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
@@ -15,7 +16,9 @@ from ._arrays import Array, as_vector, read_only
 from .checks import as_number, as_positive
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
-from .schedule_file import read_schedule, write_schedule
+from .schedule_file import read_schedule, read_text, text_of, write_schedule
+from .schedule_options import Options, objective_options, plain
+from .schedule_options import read_only as read_only_options
 from .solvers import Solver, network_calls
 
 if TYPE_CHECKING:
@@ -31,6 +34,12 @@ class Psi(NamedTuple):
 
 
 _ARRAYS = ("t", "lambdas", "sigmas", "timesteps")
+
+
+def sigmas_at(lambdas: Array, family: str) -> Array:
+    """What `Schedule.sigmas` holds at half log-SNRs: VE sigma = exp(-lambda), for flow models 1 / (1 + exp(lambda))."""
+    ve = np.exp(-lambdas)
+    return np.asarray(ve / (1.0 + ve) if family == "flow" else ve)
 
 
 def _finite_or_none(value: float) -> float | None:
@@ -54,6 +63,8 @@ class Schedule:
         terminal: "zero", "t_min" or "skip".
         family: The noise schedule's family: "vp", "flow", "ve" or "general".
         noise_fingerprint: The noise schedule's fingerprint.
+        num_train_timesteps: The noise schedule's; None in files of hso 0.1's first format.
+        shift: A flow schedule's shift, 1 for the other families; None likewise.
         mep: The lower objective over the optimized nodes (paper eq. 8, or DM-NonUni's bound).
         penalty: gamma times the sum of eq. 10.
         fitness: mep + penalty (eq. 9).
@@ -67,6 +78,11 @@ class Schedule:
         status: "converged", "max_generations", "uncertified" (the gap asked for was not reached),
             "collapsed" (nodes as close as they may be: the proxy rewards huge steps), or "given".
         search: The search's or the baseline's name.
+        options: What was asked for, in the words of `hso.optimize`, defaults filled in: `objective`, `p` (None with a
+            tabulated `proxy`, whose nodes are then in {"lambdas", "values"}), `gamma`, `d_min` and, for a search,
+            `search`, `gap`, `limits`, `t_min`, `t_max` and what else it uses; `calibration` where a profile made it.
+            Read-only.
+        version: Of the hso that made it; None in files of the first format.
     """
 
     t: Array
@@ -91,12 +107,20 @@ class Schedule:
     search: str
     solver: Solver | None = None
     gain: float = 1.0
+    num_train_timesteps: float | None = None
+    shift: float | None = None
+    options: Options = field(default_factory=dict)
+    version: str | None = _core.__version__
 
     def __post_init__(self) -> None:
         for name in _ARRAYS:
             array = np.array(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, read_only(array))
         object.__setattr__(self, "gain", as_positive("gain", self.gain))
+        object.__setattr__(self, "options", read_only_options(self.options))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "options": plain(self.options)}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -109,7 +133,12 @@ class Schedule:
 
     @classmethod
     def _from_core(
-        cls, found: _core.Schedule, noise: NoiseSchedule, search: str, solver: Solver | None = None
+        cls,
+        found: _core.Schedule,
+        noise: NoiseSchedule,
+        search: str,
+        options: Options,
+        solver: Solver | None = None,
     ) -> Schedule:
         return cls(
             t=found.t,
@@ -133,6 +162,9 @@ class Schedule:
             status=found.status,
             search=search,
             solver=solver,
+            num_train_timesteps=noise.num_train_timesteps,
+            shift=noise.shift,
+            options=options,
         )
 
     @classmethod
@@ -154,37 +186,97 @@ class Schedule:
 
         Its mep, penalty and fitness are those of these nodes under the options.
         """
+        weight = as_number("gamma", gamma)
+        least = None if d_min is None else as_number("d_min", d_min)
         found = _core.schedule_from_nodes(
             core_noise(noise),
             as_vector("t", t),
             str(terminal),
             str(objective),
             core_proxy(noise, p, proxy),
-            as_number("gamma", gamma),
-            None if d_min is None else as_number("d_min", d_min),
+            weight,
+            least,
         )
-        return cls._from_core(found, noise, search, solver)
+        options = objective_options(noise, str(objective), p, proxy) | {"gamma": weight, "d_min": least}
+        return cls._from_core(found, noise, search, options, solver)
 
     def with_gain(self, gain: float) -> Schedule:
         """The same schedule with another `gain`; ValueError unless it is positive and finite."""
         return replace(self, gain=gain)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Writes the schedule as a small JSON file; an interrupted write leaves the old file."""
-        write_schedule(path, {field.name: getattr(self, field.name) for field in fields(self)})
+        """Writes the schedule as a small JSON file; an interrupted write leaves the old file.
+
+        The file says all that `hso.Schedule` has (docs/schedule-files.md); its schema is hso/schedule.schema.json.
+        """
+        write_schedule(path, self._values())
+
+    def to_json(self) -> str:
+        """The text that `save` writes."""
+        return text_of(self._values())
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Schedule:
-        """Reads a schedule that `save` wrote; ValueError for a file that is none, or damaged."""
-        values = read_schedule(path)
+    def load(cls, path: str | os.PathLike[str], *, noise: NoiseSchedule | None = None) -> Schedule:
+        """Reads a schedule that `save` wrote, with this version of hso or an older one.
+
+        Args:
+            noise: The noise schedule that it is wanted for.
+
+        Raises:
+            ValueError: The file is none, damaged, of a later format, or was made for another noise schedule.
+        """
+        return cls._checked(read_schedule(path), repr(os.fspath(path)), noise)
+
+    @classmethod
+    def from_json(cls, text: str, *, noise: NoiseSchedule | None = None) -> Schedule:
+        """The schedule that `to_json` gave as text; errors as for `load`."""
+        shown = "the text"
+        return cls._checked(read_text(text, shown), shown, noise)
+
+    def _values(self) -> dict[str, Any]:
+        return {each.name: getattr(self, each.name) for each in fields(self)}
+
+    @classmethod
+    def _checked(cls, values: dict[str, Any], shown: str, noise: NoiseSchedule | None) -> Schedule:
+        """The schedule of values that came from outside; `shown` says where from."""
         try:
             schedule = cls(**{**values, "psi": Psi(*values["psi"])})
             fault = schedule._fault()
         except ValueError as error:
             fault = str(error)
         if fault:
-            raise ValueError(f"{os.fspath(path)!r} is damaged: {fault}")
+            raise ValueError(f"{shown} is damaged: {fault}")
+        if noise is not None:
+            schedule.check_noise(noise, shown=shown)
         return schedule
+
+    def check_noise(self, noise: NoiseSchedule, *, shown: str = "schedule") -> None:
+        """ValueError unless this was made for `noise`; messages call it `shown`.
+
+        Noise schedules of one fingerprint are the same. Others are taken for the same where the levels at the nodes
+        agree within 1e-3 in lambda: diffusers computes its tables in float32.
+        """
+        core_noise(noise)
+        if noise.fingerprint == self.noise_fingerprint:
+            return
+        nodes = np.isfinite(self.lambdas)
+        low, high = noise.t_range
+        lambdas = np.asarray(noise.lam(np.clip(self.t[nodes], low, high)))
+        off = np.abs(lambdas - self.lambdas[nodes])
+        i = int(np.argmax(off))
+        differences = {
+            f"it is for {self.family} schedules, wanted is {noise.family}": noise.family != self.family,
+            f"its shift is {self.shift}, wanted is {noise.shift:.6g}": (
+                self.shift is not None and not math.isclose(self.shift, noise.shift, rel_tol=1e-3)
+            ),
+            f"it has {self.num_train_timesteps} timesteps, wanted are {noise.num_train_timesteps}": (
+                self.num_train_timesteps not in (None, noise.num_train_timesteps)
+            ),
+            f"at t = {self.t[i]:.6g} its lambda is {self.lambdas[i]:.6g}, wanted is {lambdas[i]:.6g}": off[i] > 1e-3,
+        }
+        for difference, differs in differences.items():
+            if differs:
+                raise ValueError(f"{shown} was made for another noise schedule ({difference}): optimize again for it")
 
     def _fault(self) -> str | None:
         """What is wrong with values that came from outside."""
@@ -209,13 +301,28 @@ class Schedule:
             return f"its last noise level must be 0 for terminal {self.terminal!r}"
         if self.terminal == "t_min" and any(last[1:]):
             return "its last noise level must be above 0 for terminal 't_min'"
+        sigmas = sigmas_at(self.lambdas, self.family)
+        if not np.allclose(self.sigmas, sigmas, rtol=1e-9, atol=0.0):
+            return f"its sigmas do not belong to its lambdas: {self.sigmas.tolist()} against {sigmas.tolist()}"
         return None
 
-    def plot(self, *, axes: Axes | None = None) -> Axes:
-        """Draws the nodes over t with their lambdas (needs matplotlib); returns the axes."""
+    def plot(
+        self,
+        noise: NoiseSchedule | None = None,
+        *,
+        panels: Iterable[str] | None = None,
+        axes: Axes | Iterable[Axes] | None = None,
+    ) -> Any:
+        """Draws the schedule (needs matplotlib) and returns the axes, an array; see `hso.plot.plot_schedule`."""
         from .plot import plot_schedule
 
-        return plot_schedule(self, axes)
+        return plot_schedule(self, noise, panels=panels, axes=axes)
+
+    def export(self, format: str, *, noise: NoiseSchedule | None = None) -> str:
+        """The schedule in the words of another program, to paste in there; see `hso.exports.export`."""
+        from .exports import export
+
+        return export(self, format, noise=noise)
 
     def __eq__(self, other: object) -> bool:
         """The same noise levels, timesteps and gain, to the bit, for the same noise schedule."""

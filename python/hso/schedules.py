@@ -11,10 +11,10 @@ from typing import Literal
 import numpy as np
 
 from ._arrays import Array
+from ._optimize import optimize
 from .checks import as_integer, as_number, as_positive, one_of
 from .noise_schedule import NoiseSchedule
 from .objective import d_min
-from .optimize import optimize
 from .schedule import Schedule
 
 Terminal = Literal["zero", "t_min"]

@@ -231,6 +231,25 @@ def test_a_scheduler_alone_is_taken_to_have_tokens_of_16_pixels() -> None:
     assert noise_schedule(unipc, width=256, height=256).shift == pytest.approx(np.exp(0.5), rel=1e-12)
 
 
+HOLDING = {
+    "a shift by size": ("FlowMatchEulerDiscreteScheduler", {"use_dynamic_shifting": True}, {"mu": 0.7}),
+    "flow sigmas": ("UniPCMultistepScheduler", {"use_flow_sigmas": True, "flow_shift": 3.0}, {}),
+    "EDM": ("EDMEulerScheduler", {"sigma_min": 0.01, "sigma_max": 50.0}, {}),
+    "a table": ("DPMSolverMultistepScheduler", SD, {}),
+    "a table on x / alpha": ("EulerDiscreteScheduler", SD, {}),
+}
+
+
+@pytest.mark.parametrize("name", HOLDING)
+def test_a_scheduler_that_holds_a_schedule_has_the_noise_it_had(name: str) -> None:
+    """Servers read it anew for each request, after the last one's schedule was applied."""
+    kind, config, size = HOLDING[name]
+    scheduler = getattr(diffusers, kind)(**config)
+    before = noise_schedule(scheduler, **size)
+    hso.diffusers.apply(scheduler, hso.optimize(before, 5))
+    assert noise_schedule(scheduler, **size) == before
+
+
 DYNAMIC = {"_class_name": "FlowMatchEulerDiscreteScheduler", "use_dynamic_shifting": True}
 FIXED = {"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 3.0}
 WRONG_SIZES = {

@@ -43,7 +43,8 @@ def test_files_hold_the_gain(tmp_path: Path) -> None:
     schedule.save(path)
     assert hso.Schedule.load(path) == schedule
     document = json.loads(path.read_text())
-    path.write_text(json.dumps({name: value for name, value in document.items() if name != "gain"}))
+    first = {name: value for name, value in document.items() if name != "gain"} | {"format": "hso-schedule/1"}
+    path.write_text(json.dumps(first))
     assert hso.Schedule.load(path) == schedule.with_gain(1.0)
     for gain in (0.0, -2, "inf", "nan", True, "much"):
         path.write_text(json.dumps(document | {"gain": gain}))

@@ -1,6 +1,4 @@
-"""Schedules, their files and pictures, and the baselines."""
-
-import json
+"""Schedules and the baselines."""
 
 import numpy as np
 import pytest
@@ -12,45 +10,6 @@ from tables import ORACLE, SD
 @pytest.fixture
 def schedule():
     return hso.optimize(SD, nfe=5)
-
-
-@pytest.mark.parametrize("terminal", ["zero", "t_min"])
-def test_save_and_load(tmp_path, terminal):
-    s = hso.optimize(SD, nfe=5, terminal=terminal)
-    s.save(tmp_path / "s.json")
-    loaded = hso.Schedule.load(tmp_path / "s.json")
-    assert loaded == s and hash(loaded) == hash(s)
-    assert (loaded.fitness, loaded.psi, loaded.status, loaded.gap) == (s.fitness, s.psi, s.status, s.gap)
-    assert [path.name for path in tmp_path.iterdir()] == ["s.json"]
-
-
-def test_a_failed_save_leaves_the_old_file(tmp_path, schedule, monkeypatch):
-    path = tmp_path / "s.json"
-    schedule.save(path)
-    before = path.read_bytes()
-    monkeypatch.setattr(json, "dumps", lambda *_, **__: (_ for _ in ()).throw(OSError("disk full")))
-    with pytest.raises(OSError, match="disk full"):
-        schedule.save(path)
-    assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
-
-
-DAMAGE = {
-    "no JSON": (lambda _: "{", "no schedule file"),
-    "another format": (lambda d: json.dumps({**d, "format": "hso-schedule/9"}), "hso-schedule/1.*hso-schedule/9"),
-    "missing": (lambda d: json.dumps({k: v for k, v in d.items() if k != "sigmas"}), "lacks sigmas"),
-    "short": (lambda d: json.dumps({**d, "sigmas": d["sigmas"][1:]}), "do not fit each other"),
-    "unordered": (lambda d: json.dumps({**d, "t": d["t"][::-1]}), "monotone"),
-}
-
-
-@pytest.mark.parametrize("name", DAMAGE)
-def test_damaged_files_are_refused(tmp_path, schedule, name):
-    damage, message = DAMAGE[name]
-    path = tmp_path / "s.json"
-    schedule.save(path)
-    path.write_text(damage(json.loads(path.read_text())))
-    with pytest.raises(ValueError, match=message):
-        hso.Schedule.load(path)
 
 
 def test_arrays_are_read_only(schedule):
@@ -70,15 +29,6 @@ def test_from_nodes_measures_the_nodes(schedule):
 
 def test_repr_is_short(schedule):
     assert "nfe=5" in repr(schedule) and len(repr(schedule)) < 200
-
-
-def test_plot(schedule):
-    matplotlib = pytest.importorskip("matplotlib")
-    matplotlib.use("Agg")
-    axes = schedule.plot()
-    assert len(axes.lines[0].get_xdata()) == 5
-    assert schedule.plot(axes=axes) is axes
-    matplotlib.pyplot.close("all")
 
 
 BASELINES = [

@@ -57,5 +57,6 @@ def test_files_from_before_solvers_load(tmp_path):
     s.save(path)
     document = json.loads(path.read_text())
     del document["solver"]
+    document["format"] = "hso-schedule/1"
     path.write_text(json.dumps(document))
     assert hso.Schedule.load(path) == s and hso.Schedule.load(path).solver is None

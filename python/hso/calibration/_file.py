@@ -55,7 +55,7 @@ def write_profile(path: str | os.PathLike[str], profile: Profile) -> None:
 def read_profile(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The arguments of Profile; ValueError for another format, a damaged file or missing values."""
     shown = repr(os.fspath(path))
-    document = read_document(path, FORMAT, "profile")
+    document = read_document(path, [FORMAT], "profile")
     try:
         noise = _noise(document["noise"])
         rows = Rows(**{name: _matrix(document["rows"][name]) for name in _ROWS})

@@ -7,9 +7,9 @@ from typing import Literal
 
 from .. import schedules
 from .._arrays import Array
+from .._optimize import optimize
 from ..checks import as_integer
 from ..noise_schedule import NoiseSchedule
-from ..optimize import optimize
 from ..schedule import Schedule
 from ..trajectories import NODES, teacher_nodes
 from ._recording import Questions

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Literal, TypeAlias, get_args, overload
 
@@ -14,9 +15,9 @@ import numpy.typing as npt
 from .. import _core, chain, schedules
 from .._arrays import Array
 from .._multistep import Multistep
+from .._optimize import ProfileObjective as Objective
 from ..checks import as_integer, as_number, as_range, one_of
 from ..noise_schedule import NoiseSchedule
-from ..optimize import ProfileObjective as Objective
 from ..schedule import Schedule
 from ._check import Fit, Signature, check
 from ._file import read_profile, write_profile
@@ -161,7 +162,11 @@ class Profile:
                 else self._solver_nodes(n, terminal, first, last)
                 for n, nodes in zip(counts, found, strict=True)
             ]
-        made = [self._schedule(lam, terminal) for lam in found]
+        ends = {"t_min": t_min, "t_max": t_max}
+        asked = {"objective": str(objective), "squares": bool(squares)} | {
+            name: None if end is None else as_range(name, end) for name, end in ends.items()
+        }
+        made = [self._schedule(lam, terminal, asked) for lam in found]
         if gain:
             made = [schedule.with_gain(self.gain(schedule)) for schedule in made]
         return made if many else made[0]
@@ -313,9 +318,11 @@ class Profile:
             left.append(float(np.linalg.norm(float(self.noise.alpha(lam)) * y - final)))
         return np.array(left)
 
-    def _schedule(self, lam: Array, terminal: Terminal) -> Schedule:
+    def _schedule(self, lam: Array, terminal: Terminal, asked: dict[str, Any]) -> Schedule:
         t = np.asarray(self.noise.t(np.clip(lam, *self.noise.lambda_range)))
-        return Schedule.from_nodes(self.noise, t, terminal=terminal, search="calibrated", solver=self.solver)
+        made = Schedule.from_nodes(self.noise, t, terminal=terminal, search="calibrated", solver=self.solver)
+        measured = {name: getattr(self, name) for name in ("fingerprint", "order", "samples", "evaluations", "seed")}
+        return replace(made, options={**made.options, "calibration": asked | measured})
 
 
 def _remade(arguments: dict[str, Any]) -> Profile:

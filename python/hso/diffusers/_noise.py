@@ -193,6 +193,8 @@ _PARAMETERS: weakref.WeakKeyDictionary[type, frozenset[str]] = weakref.WeakKeyDi
 
 
 def _parameters(cls: type) -> frozenset[str]:
+    """Of the class's constructor; of a scheduler that holds a schedule, of the class it was."""
+    cls = getattr(cls, "_hso_base", cls)
     known = _PARAMETERS.get(cls)
     if known is None:
         known = _PARAMETERS[cls] = frozenset(inspect.signature(cls).parameters)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hso.checks import one_of
+from hso.schedule_options import objective_arguments
 
 if TYPE_CHECKING:
     from hso import NoiseSchedule, Schedule
@@ -67,6 +68,7 @@ def at_timesteps(noise: NoiseSchedule, schedule: Schedule, told: Array, last: Ar
         d_min=schedule.d_min,
         search=schedule.search,
         solver=schedule.solver,
+        **objective_arguments(schedule.options),
     )
     # Through lambda and back 99 is 98.99999999999997, which a cast to integers makes 98.
     return dataclasses.replace(moved, timesteps=told, gain=schedule.gain)

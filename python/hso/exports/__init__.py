@@ -28,6 +28,7 @@ _TARGETS: dict[str, Target] = {
 }
 
 FORMATS: tuple[str, ...] = tuple(_TARGETS)
+"""What `export` and `parse` know."""
 
 
 def export(schedule: Schedule, format: str, *, noise: NoiseSchedule | None = None) -> str:

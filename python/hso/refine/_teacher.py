@@ -79,7 +79,8 @@ def against_teacher(
         recompute: keep no activations of the network but compute them again going back: memory of one network call
             for about a third more time.
         seed: of the noise (sample i's depends on seed and i alone) and of batches.
-        device, dtype: of the samples. dtype is "float32", "float64" or another floating-point torch type.
+        device: of the samples.
+        dtype: of the samples: "float32", "float64" or another floating-point torch type.
         progress: called after every step with its number, the loss and the validation loss.
 
     Raises:
