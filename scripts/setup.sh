@@ -32,7 +32,7 @@ if ! .venv/bin/python -m pip --version >/dev/null 2>&1; then
 fi
 
 # The package is built anew when a source is newer than the last installation.
-sources=(CMakeLists.txt LICENSE README.md THIRD_PARTY.md cmake constraints.txt cpp pyproject.toml python)
+sources=(CMakeLists.txt LICENSE README.md THIRD_PARTY.md licenses cmake constraints.txt cpp pyproject.toml python)
 stamp=.venv/installed-$extra
 if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -type f -newer "$stamp" -not -name '*.pyc' -print -quit)" ]; then
   echo "Installing hso[$extra] into .venv"

@@ -45,7 +45,7 @@ struct VpSquare {
 
 struct VpPower {
     double q;
-    detail::VectorPower power{-0.5 * q};
+    detail::VectorPower power = detail::VectorPower::of(-0.5 * q);
     HSO_VECTOR_INLINE Term operator()(const Midpoint& at) const {
         const double inverse_sigma2 = 1.0 + at.exp_2m, inverse = 1.0 / (at.exp_m * inverse_sigma2);
         return {power(inverse_sigma2) * (inverse_sigma2 * inverse), -q * (at.exp_2m * (at.exp_m * inverse))};
@@ -61,7 +61,7 @@ struct FlowSquare {
 
 struct FlowPower {
     double q;
-    detail::VectorPower power{-q};
+    detail::VectorPower power = detail::VectorPower::of(-q);
     HSO_VECTOR_INLINE Term operator()(const Midpoint& at) const {
         const double inverse_sigma = 1.0 + at.exp_m, inverse = 1.0 / (at.exp_m * inverse_sigma);
         return {power(inverse_sigma) * (inverse_sigma * inverse), -q * (at.exp_2m * inverse)};
@@ -84,7 +84,7 @@ HSO_VECTOR_INLINE double twice_sinh_half(double h) {
 
 /// The terms of the intervals between kTile + 1 nodes.
 template <class Kernel>
-HSO_VECTOR_INLINE void evaluate(const double* __restrict lambda, Terms& __restrict terms, const Kernel& kernel) {
+HSO_VECTOR_INLINE void evaluate(const double* __restrict lambda, Terms* __restrict terms, const Kernel& kernel) {
     // e^{lambda/2}, of which e^m and e^{2m} are products
     alignas(64) double root[kTile + 1];
     for (std::size_t i = 0; i < kTile; ++i) root[i] = detail::vector_exp(0.5 * lambda[i]);
@@ -97,26 +97,26 @@ HSO_VECTOR_INLINE void evaluate(const double* __restrict lambda, Terms& __restri
         const double small = exp_m * twice_sinh_half(h), large = exp_high - exp_low;
         const double s = term.scale * (std::abs(h) < 0.5 ? small : large);
         const double slope = 0.5 * term.d1 * s, half_c = 0.5 * (term.scale * (exp_high + exp_low));
-        terms.value[i] = s;
-        terms.left[i] = slope - half_c;
-        terms.right[i + 1] = slope + half_c;
+        terms->value[i] = s;
+        terms->left[i] = slope - half_c;
+        terms->right[i + 1] = slope + half_c;
     }
 }
 
-using Evaluate = void (*)(const double* __restrict lambda, Terms& __restrict terms, double q);
-HSO_VECTOR_CLONES void vp_square(const double* __restrict lambda, Terms& __restrict terms, double) {
+using Evaluate = void (*)(const double* __restrict lambda, Terms* __restrict terms, double q);
+HSO_VECTOR_CLONES void vp_square(const double* __restrict lambda, Terms* __restrict terms, double) {
     evaluate(lambda, terms, VpSquare{});
 }
-HSO_VECTOR_CLONES void vp_power(const double* __restrict lambda, Terms& __restrict terms, double q) {
+HSO_VECTOR_CLONES void vp_power(const double* __restrict lambda, Terms* __restrict terms, double q) {
     evaluate(lambda, terms, VpPower{q});
 }
-HSO_VECTOR_CLONES void flow_square(const double* __restrict lambda, Terms& __restrict terms, double) {
+HSO_VECTOR_CLONES void flow_square(const double* __restrict lambda, Terms* __restrict terms, double) {
     evaluate(lambda, terms, FlowSquare{});
 }
-HSO_VECTOR_CLONES void flow_power(const double* __restrict lambda, Terms& __restrict terms, double q) {
+HSO_VECTOR_CLONES void flow_power(const double* __restrict lambda, Terms* __restrict terms, double q) {
     evaluate(lambda, terms, FlowPower{q});
 }
-HSO_VECTOR_CLONES void ve_power(const double* __restrict lambda, Terms& __restrict terms, double q) {
+HSO_VECTOR_CLONES void ve_power(const double* __restrict lambda, Terms* __restrict terms, double q) {
     evaluate(lambda, terms, VePower{q});
 }
 
@@ -146,11 +146,11 @@ void evaluate_tiles(Evaluate function, double q, std::span<const double> lambdas
         const std::size_t count = std::min(ahead.size(), kTile);
         const double carried = terms.right[kTile];
         if (ahead.size() > kTile) {
-            function(ahead.data(), terms, q);
+            function(ahead.data(), &terms, q);
         } else {
             double padded[kTile + 1];
             std::fill(std::copy(ahead.begin(), ahead.end(), padded), std::end(padded), ahead.back());
-            function(padded, terms, q);
+            function(padded, &terms, q);
         }
         terms.right[0] = carried;
 

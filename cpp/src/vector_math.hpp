@@ -43,11 +43,15 @@ HSO_VECTOR_INLINE double vector_exp(double x) {
 /// y^exponent for many y >= 1. The relative error is that of y times the exponent, and 1e-16 (2 + |exponent|).
 class VectorPower {
   public:
-    explicit VectorPower(double exponent)
-        : exponent_(exponent),
-          // 40 bits: times a power of two's exponent below 2^12 it is exact
-          high_(std::bit_cast<double>(std::bit_cast<std::uint64_t>(exponent) & ~std::uint64_t{0x1fff})),
-          low_(exponent - high_) {}
+    /// Not a constructor: Clang (16, 19) does not emit one that only functions with clones call.
+    HSO_VECTOR_INLINE static VectorPower of(double exponent) {
+        VectorPower power;
+        power.exponent_ = exponent;
+        // 40 bits: times a power of two's exponent below 2^12 it is exact
+        power.high_ = std::bit_cast<double>(std::bit_cast<std::uint64_t>(exponent) & ~std::uint64_t{0x1fff});
+        power.low_ = exponent - power.high_;
+        return power;
+    }
 
     /// y >= 1 with |exponent| log(y) <= 700.
     HSO_VECTOR_INLINE double operator()(double y) const {

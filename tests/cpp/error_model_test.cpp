@@ -522,14 +522,13 @@ TEST_CASE("one model serves many threads") {
     const auto alone = model.improve(start, search);
     std::vector<ErrorModel::Found> found(4);
     std::vector<std::vector<double>> costs(4);
-    {
-        std::vector<std::jthread> threads;
-        for (std::size_t i = 0; i < 4; ++i)
-            threads.emplace_back([&, i] {
-                found[i] = model.improve(start, search);
-                costs[i] = model.jumps(start, Carried::to_zero);
-            });
-    }
+    std::vector<std::thread> threads;  // libc++ has no jthread before LLVM 20
+    for (std::size_t i = 0; i < 4; ++i)
+        threads.emplace_back([&, i] {
+            found[i] = model.improve(start, search);
+            costs[i] = model.jumps(start, Carried::to_zero);
+        });
+    for (auto& thread : threads) thread.join();
     for (std::size_t i = 0; i < 4; ++i) {
         CHECK(found[i].lambdas == alone.lambdas);
         CHECK(found[i].error == alone.error);
