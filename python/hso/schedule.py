@@ -310,9 +310,9 @@ class Schedule:
         self,
         noise: NoiseSchedule | None = None,
         *,
-        panels: Iterable[str] | None = None,
+        panels: str | Iterable[str] | None = None,
         axes: Axes | Iterable[Axes] | None = None,
-    ) -> Any:
+    ) -> npt.NDArray[Any]:
         """Draws the schedule (needs matplotlib) and returns the axes, an array; see `hso.plot.plot_schedule`."""
         from .plot import plot_schedule
 

@@ -109,7 +109,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "elapsed": _number,
 }
 """What a document holds beside "format" and "conventions"."""
-_NOT_IN_FIRST = {
+_NOT_IN_FIRST: dict[str, Any] = {
     "solver": None,
     "gain": 1.0,
     "num_train_timesteps": None,
