@@ -34,8 +34,8 @@ make_wheel() {
   "$tools/python" scripts/wheel_check.py "$work"/sdist/*.tar.gz "$wheel"
   "$folder/env/bin/python" -m pip install "$wheel" pytest
   "$folder/env/bin/python" scripts/wheel_test.py
-  if [ -n "${3:-}" ]; then
-    "$folder/env/bin/python" -m pip install --only-binary numpy "numpy==$3.*"
+  # Python 3.13 has no wheel of NumPy 1.26
+  if [ -n "${3:-}" ] && "$folder/env/bin/python" -m pip install --only-binary numpy "numpy==$3.*"; then
     "$folder/env/bin/python" scripts/wheel_test.py
   fi
   mv "$wheel" "$work/wheels/"

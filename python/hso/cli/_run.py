@@ -48,6 +48,7 @@ def _command(arguments: list[str]) -> int:
         commands.main(arguments, prog_name="hso", complete_var=_COMPLETION)
     try:
         with commands.make_context("hso", arguments) as context:
+            gc.freeze()  # else the first collection walks through all that was imported
             gc.enable()
             commands.invoke(context)
     except SystemExit as leaving:  # typer's completion options
