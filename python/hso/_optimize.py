@@ -29,8 +29,6 @@ Limits: TypeAlias = Literal["measured", "published"]
 Range: TypeAlias = tuple[float, float]
 
 MAX_NFE = 10_000
-_GAP = 1e-6
-_RHO = (3.0, 16.0)
 
 
 @overload
@@ -89,10 +87,10 @@ def optimize(
     p: float | None = None,
     proxy: ErrorProxy | None = None,
     gamma: float | None = None,
-    gap: float | None = _GAP,
+    gap: float | None = 1e-6,
     limits: Limits | None = None,
     d_min: float | None = None,
-    rho: Range = _RHO,
+    rho: Range = (3.0, 16.0),
     t_min: Range | None = None,
     t_max: Range | None = None,
     seed: int = 0,
@@ -153,9 +151,9 @@ def optimize(
             given: dict[str, Any] = {"solver": solver, "search": search, "local": local, "p": p, "proxy": proxy}
             given |= {"gamma": gamma, "limits": limits, "d_min": d_min}
             given |= {"gap": gap, "rho": rho, "seed": seed, "threads": threads}
-            usual = {"gap": _GAP, "rho": _RHO, "seed": 0, "threads": 1}
+            usual = optimize.__kwdefaults__ or {}
             for name, value in given.items():
-                if value is not usual.get(name) and not np.array_equal(value, np.asarray(usual.get(name))):
+                if value is not usual[name] and not np.array_equal(value, np.asarray(usual[name])):
                     raise ValueError(f"{name} must be left out with a profile, which decides it, got {value!r}")
             kind: Any = objective
             ends: Any = terminal
