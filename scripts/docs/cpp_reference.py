@@ -16,8 +16,8 @@ HEADERS = ROOT / "cpp/include/hso"
 PAGE = "api/cpp.md"
 MARK = "<!-- the headers' declarations -->"
 # in a reader's order
-ORDER = ["optimize", "workspace", "options", "schedule", "noise_schedule", "error_proxy", "objective", "spacing", "start"]
-ORDER += ["chain", "error_model", "try", "version"]
+ORDER = ["optimize", "workspace", "options", "schedule", "noise_schedule", "error_proxy", "objective", "spacing"]
+ORDER += ["start", "chain", "error_model", "try", "version"]
 NAME = re.compile(r"^(?:class|struct|enum class|using)\s+(\w+)|(\w+)\s*(?:\(|= )")
 
 
