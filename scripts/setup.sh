@@ -6,7 +6,7 @@ extra=${1:?usage: scripts/setup.sh bench|demo|lab|test}
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build python3-dev python3-venv libnlopt-dev)
-[ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev)
+[ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev pkg-config)
 [[ "$extra" = lab || "$extra" = test ]] && packages+=(dataset-fashion-mnist)
 [ "$extra" = bench ] && packages+=(libbenchmark-dev)
 missing=()

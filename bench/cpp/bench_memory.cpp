@@ -1,5 +1,6 @@
-// Peak heap memory of a search above what the process held before it, counted at malloc's door.
+// Peak heap memory of a search above what the process held before it, and what a workspace keeps, counted at malloc's door.
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <malloc.h>
@@ -61,4 +62,28 @@ int main() {
                         static_cast<long long>(after.arena + after.hblkhd) - static_cast<long long>(before.arena + before.hblkhd),
                         schedule.fitness);
         }
+    // what a workspace keeps: for the nfe of servers, for many, and where a certificate spends its whole budget
+    struct Kept {
+        const char* name;
+        int first, last;
+        double gap, p;
+    };
+    constexpr Kept kept[] = {{"exact, no certificate", 4, 12, HUGE_VAL, 2.0},  {"exact, certified", 4, 12, 1e-6, 2.0},
+                             {"exact, certified", 20, 20, 1e-6, 2.0},          {"exact, certified", 100, 100, 1e-6, 2.0},
+                             {"exact, certified", 200, 200, 1e-6, 2.0},        {"exact, uncertified", 200, 200, 1e-12, 4.0},
+                             {"exact, no certificate", 10000, 10000, HUGE_VAL, 2.0}};
+    for (const auto& [name, first, last, gap, p] : kept) {
+        hso::Options options;
+        options.terminal = hso::Terminal::t_min;
+        options.proxy = hso::ErrorProxy::power(p);
+        options.d_min = 0.0;
+        options.gap = gap;
+        const long long start = live;
+        hso::Workspace workspace;
+        {
+            hso::Schedule out;
+            for (int nfe = first; nfe <= last; ++nfe) hso::optimize(noise, nfe, options, workspace, out);
+        }
+        std::printf("workspace after %s, nfe %d to %d: %lld bytes\n", name, first, last, live - start);
+    }
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <map>
+#include <vector>
 
 #include <hso/optimize.hpp>
 
@@ -19,6 +20,7 @@ struct Setting {
     hso::LocalSolver local = hso::LocalSolver::newton;
     double gap = kNoCertificate;
     int threads = 1;
+    bool workspace = false;
 };
 
 void optimize(benchmark::State& state, const Setting& setting) {
@@ -39,11 +41,44 @@ void optimize(benchmark::State& state, const Setting& setting) {
         state.SkipWithError("wrong answer");
         return;
     }
-    for (auto _ : state) benchmark::DoNotOptimize(hso::optimize(noise, nfe, options));
+    if (setting.workspace) {
+        hso::Workspace workspace;
+        hso::Schedule out;
+        for (auto _ : state) {
+            hso::optimize(noise, nfe, options, workspace, out);
+            benchmark::DoNotOptimize(out);
+        }
+    } else {
+        for (auto _ : state) benchmark::DoNotOptimize(hso::optimize(noise, nfe, options));
+    }
     state.counters["fitness"] = schedule.fitness;
     state.counters["evaluations"] = static_cast<double>(schedule.evaluations);
     state.counters["generations"] = schedule.generations;
 }
+
+/// What a server does: image sizes, and so flow shifts, and numbers of calls change from request to request.
+void serve_requests(benchmark::State& state, double gap, bool workspace) {
+    std::vector<hso::NoiseSchedule> models;
+    for (int i = 0; i < 16; ++i) models.push_back(hso::NoiseSchedule::flow(1.0 + 0.5 * i));
+    hso::Options options;
+    options.gap = gap;
+    hso::Workspace kept;
+    hso::Schedule out;
+    int request = 0;
+    for (auto _ : state) {
+        const hso::NoiseSchedule& noise = models[static_cast<std::size_t>(request % 16)];
+        const int nfe = 4 + request % 9;
+        if (workspace) hso::optimize(noise, nfe, options, kept, out);
+        else out = hso::optimize(noise, nfe, options);
+        benchmark::DoNotOptimize(out);
+        ++request;
+    }
+}
+
+BENCHMARK_CAPTURE(serve_requests, exact, kNoCertificate, false)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(serve_requests, exact_in_workspace, kNoCertificate, true)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(serve_requests, certified, 1e-6, false)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(serve_requests, certified_in_workspace, 1e-6, true)->Unit(benchmark::kMicrosecond);
 
 using hso::LocalSolver;
 using hso::Search;
@@ -54,7 +89,16 @@ void few_calls(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK_CAPTURE(optimize, exact, Setting{.search = Search::exact})->Apply(few_calls)->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(optimize, exact_certified, Setting{.search = Search::exact, .gap = 1e-6})->Apply(few_calls)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize, exact_in_workspace, Setting{.search = Search::exact, .workspace = true})
+    ->Apply(few_calls)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize, exact_certified_in_workspace, Setting{.search = Search::exact, .gap = 1e-6, .workspace = true})
+    ->Apply(few_calls)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(optimize, bilevel_newton, Setting{.search = Search::bilevel})->Apply(few_calls)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(optimize, bilevel_newton_in_workspace, Setting{.search = Search::bilevel, .workspace = true})
+    ->Apply(few_calls)
+    ->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(optimize, bilevel_slsqp, Setting{.search = Search::bilevel, .local = LocalSolver::slsqp})
     ->Apply(few_calls)
     ->Unit(benchmark::kMillisecond);

@@ -26,9 +26,15 @@ double least(double slope, double low, double high) { return std::min(slope * lo
 
 }  // namespace
 
-Certificate::Certificate(const Problem& problem)
-    : problem_(problem), spacing_(problem.soft ? problem.d_min : problem.spacing), nodes_(problem.nodes()),
-      expected_(problem.nodes()) {
+void Certificate::reset(const Problem& problem) {
+    problem_ = &problem;
+    spacing_ = problem.soft ? problem.d_min : problem.spacing;
+    work_ = 0.0;
+    // every search begins with the same one of the two: what is repeated finds the memory it needs where it left it
+    if (swapped_) swap_passes();
+    for (auto* column : {&excess_, &coarse_excess_}) column->clear();
+    nodes_.assign(problem.nodes(), {});
+    expected_.assign(problem.nodes(), {});
     const NoiseSchedule& noise = problem.noise;
     const std::size_t last = problem.intervals;
     const double least_t = problem.t_min.first, most_t = problem.t_max.second;
@@ -52,27 +58,28 @@ Certificate::Certificate(const Problem& problem)
 
 void Certificate::expect(std::span<const double> t) {
     const std::size_t n = t.size();
-    std::vector<double> lambdas(n), gradient(n), multiplier(n, 0.0);
-    problem_.lambda(t, lambdas);
-    problem_.value(lambdas, gradient);
-    const auto dlambda_dt = [&](std::size_t i) { return problem_.lambda_slope(t[i]).dlambda_dt; };
+    for (auto* column : {&lambdas_, &gradient_}) column->resize(n);
+    multiplier_.assign(n, 0.0);
+    problem_->lambda(t, lambdas_);
+    problem_->value(lambdas_, gradient_);
+    const auto dlambda_dt = [&](std::size_t i) { return problem_->lambda_slope(t[i]).dlambda_dt; };
     const auto tied = [&](std::size_t i) { return i + 1 < n && t[i] - t[i + 1] <= spacing_ + kTied; };
     for (std::size_t first = 0, last = 0; first < n; first = last + 1) {
         for (last = first; tied(last); ++last) {}
-        const bool held_above = first == 0 && (t[0] <= problem_.t_max.first + kTied || t[0] >= problem_.t_max.second - kTied);
-        if (problem_.soft)
-            for (std::size_t i = first; i < last; ++i) multiplier[i] = 2.0 * problem_.gamma * std::max(0.0, spacing_ - (t[i] - t[i + 1]));
+        const bool held_above = first == 0 && (t[0] <= problem_->t_max.first + kTied || t[0] >= problem_->t_max.second - kTied);
+        if (problem_->soft)
+            for (std::size_t i = first; i < last; ++i) multiplier_[i] = 2.0 * problem_->gamma * std::max(0.0, spacing_ - (t[i] - t[i + 1]));
         else if (held_above)
-            for (std::size_t i = last; i > first; --i) multiplier[i - 1] = multiplier[i] - gradient[i] * dlambda_dt(i);
+            for (std::size_t i = last; i > first; --i) multiplier_[i - 1] = multiplier_[i] - gradient_[i] * dlambda_dt(i);
         else
-            for (std::size_t i = first; i < last; ++i) multiplier[i] = (i > first ? multiplier[i - 1] : 0.0) + gradient[i] * dlambda_dt(i);
+            for (std::size_t i = first; i < last; ++i) multiplier_[i] = (i > first ? multiplier_[i - 1] : 0.0) + gradient_[i] * dlambda_dt(i);
     }
-    for (std::size_t i = 0; i < n; ++i) expected_[i].lambda = lambdas[i];
+    for (std::size_t i = 0; i < n; ++i) expected_[i].lambda = lambdas_[i];
     for (std::size_t i = 0; i + 1 < n; ++i) {
         double slopes[2];
-        problem_.value(std::span(lambdas).subspan(i, 2), slopes);
+        problem_->value(std::span(lambdas_).subspan(i, 2), slopes);
         const Node& next = nodes_[i + 1];
-        const double excess = expected_[i + 1].excess = slopes[1] + multiplier[i] / dlambda_dt(i + 1) - problem_.proxy.weight(problem_.noise, lambdas[i + 1]).g;
+        const double excess = expected_[i + 1].excess = slopes[1] + multiplier_[i] / dlambda_dt(i + 1) - problem_->proxy.weight(problem_->noise, lambdas_[i + 1]).g;
         std::fill_n(excess_.begin() + static_cast<std::ptrdiff_t>(next.offset), next.size(), excess);
     }
 }
@@ -85,11 +92,17 @@ double Certificate::edges() const {
     return sum;
 }
 
-void Certificate::set_step(double step) {
-    const double coarse_step = std::exchange(step_, step);
+/// What the last pass found becomes the coarse one's, whose memory the next takes.
+void Certificate::swap_passes() {
     std::swap(excess_, coarse_excess_);
     std::swap(first_edge_, coarse_first_edge_);
     std::swap(last_edge_, coarse_last_edge_);
+    swapped_ = !swapped_;
+}
+
+void Certificate::set_step(double step) {
+    const double coarse_step = std::exchange(step_, step);
+    swap_passes();
     std::size_t cells = 0, pairs = 0, widest = 0;
     for (Node& node : nodes_) {
         node.first = std::llround((node.low - origin_) / step);
@@ -110,7 +123,7 @@ void Certificate::set_step(double step) {
     for (auto* column : {&base_, &slope_a_, &slope_b_, &total_}) column->resize(widest);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const Node& node = nodes_[i];
-        cells_.fill(problem_, centre(node.first), step, node.offset, node.size());
+        cells_.fill(*problem_, centre(node.first), step, node.offset, node.size());
         for (std::size_t k = 0; k < node.size(); ++k) {
             const std::size_t cell = node.offset + k;
             const double x = centre(node.first + static_cast<std::int64_t>(k));
@@ -122,7 +135,7 @@ void Certificate::set_step(double step) {
         if (i + 1 == nodes_.size()) break;
         const Node& next = nodes_[i + 1];
         const std::size_t count = node.size() + next.size() - 1;
-        midpoints_.fill(problem_, 0.5 * (centre(node.first) + centre(next.first)), step, node.stage, count);
+        midpoints_.fill(*problem_, 0.5 * (centre(node.first) + centre(next.first)), step, node.stage, count);
         distances_.fill(step * static_cast<double>(next.last - node.first), step, node.stage, count);
     }
 }
@@ -171,7 +184,7 @@ Certificate::Row Certificate::expand_edges(std::size_t i, std::size_t l) {
     // both edges' t fall from cell to cell
     const double *edge_t = &cells_.edge_t[node.offset], *far_edge_t = &cells_.far_edge_t[node.offset];
     const double high_t = cells_.edge_t[row.cell], low_t = cells_.far_edge_t[row.cell];
-    const auto may_keep = [&](double t) { return t - low_t >= problem_.spacing; };
+    const auto may_keep = [&](double t) { return t - low_t >= problem_->spacing; };
     const auto keeps = [&](double t) { return t - high_t >= spacing_; };
     row.first = first_edge_[row.cell];
     const std::size_t last = last_edge_[row.cell];
@@ -218,7 +231,7 @@ double Certificate::held_part(std::size_t k, const Row& row, double mu) const {
     if (mu == 0.0) return least_at_start(k, row);
     const std::size_t a = nodes_[row.node].offset + k, b = row.cell;
     const double lack = spacing_ - (cells_.t[a] - cells_.t[b]), error = cells_.t_error[a] + cells_.t_error[b];
-    const double conjugate = problem_.soft ? mu * mu / (4.0 * problem_.gamma) : 0.0;
+    const double conjugate = problem_->soft ? mu * mu / (4.0 * problem_->gamma) : 0.0;
     return least(slope_a_[k] - mu * cells_.t_slope[a], low_[a], high_[a]) + mu * (lack - error) - conjugate;
 }
 
@@ -231,13 +244,13 @@ void Certificate::try_multipliers(std::size_t k, const Row& row, double slope_b,
         if (mu > 0.0) attempt(mu);
     };
     attempt(0.0);
-    if (problem_.soft && !(problem_.gamma > 0.0)) return;
+    if (problem_->soft && !(problem_->gamma > 0.0)) return;
     positive(slope_a_[k] / cells_.t_slope[a]);
     positive(-slope_b / cells_.t_slope[b]);
-    if (!problem_.soft) return;
+    if (!problem_->soft) return;
     const double lack = spacing_ - (cells_.t[a] - cells_.t[b]);
     const double spread = 0.5 * step_ * (std::abs(cells_.t_slope[a]) + std::abs(cells_.t_slope[b]));
-    for (double at : {lack - spread, lack, lack + spread}) positive(2.0 * problem_.gamma * at);
+    for (double at : {lack - spread, lack, lack + spread}) positive(2.0 * problem_->gamma * at);
 }
 
 /// An edge's bound but for its base when node i + 1 sits at x from the centre of its cell, and its slope there.
@@ -361,7 +374,7 @@ void Certificate::path(std::span<double> t) const {
     for (std::size_t i = nodes_.size(); i-- > 0;) {
         const Node& node = nodes_[i];
         const double x = centre(node.first + static_cast<std::int64_t>(at - node.offset));
-        t[i] = problem_.noise.t(std::clamp(x, node.low, node.high));
+        t[i] = problem_->noise.t(std::clamp(x, node.low, node.high));
         if (i > 0) at = nodes_[i - 1].offset + from_[at];
     }
 }

@@ -24,9 +24,15 @@ namespace hso::detail {
 ///    c >= c - mu (t_a - t_b - d) for whatever keeps it. A soft penalty gamma max(0, d - s)^2 enters in the same way, by
 ///    its conjugate: >= mu (d - s) - mu^2/(4 gamma).
 /// Cells through which no path can be as good as the best schedule known are dropped, the others are halved or finer.
+///
+/// One object may serve one problem after the other, and allocates only where it needs more cells than ever before.
 class Certificate {
   public:
-    explicit Certificate(const Problem& problem);
+    Certificate() = default;  ///< to be reset before use
+    explicit Certificate(const Problem& problem) { reset(problem); }
+
+    /// For `problem`, which must outlive its use here, from now on.
+    void reset(const Problem& problem);
 
     /// Tells a good schedule, before the first pass: where the cost of the way to a node has a kink, at the edge of what the
     /// spacing leaves, the potential takes the slope that is optimal there. The bound holds with any; with this one it is
@@ -74,6 +80,7 @@ class Certificate {
     };
 
     void set_step(double step);
+    void swap_passes();
     void inherit(std::size_t i, double coarse_step);
     void forward(std::size_t i);
     void backward(std::size_t i, double best);
@@ -88,11 +95,12 @@ class Certificate {
     double centre(std::int64_t cell) const { return origin_ + step_ * static_cast<double>(cell); }
     double edges() const;
 
-    const Problem& problem_;
-    double spacing_;  ///< what the multipliers stand for: problem.spacing, or d_min where it is soft
+    const Problem* problem_ = nullptr;
+    double spacing_ = 0.0;  ///< what the multipliers stand for: problem.spacing, or d_min where it is soft
     double origin_ = 0.0, step_ = 0.0, work_ = 0.0;
     std::vector<Node> nodes_, coarse_nodes_;  ///< of this pass and the last
     std::vector<Expected> expected_;          ///< of each node
+    std::vector<double> lambdas_, gradient_, multiplier_;  ///< of each node of the expected schedule
     CellTable cells_;
     MidpointTable midpoints_;
     DistanceTable distances_;
@@ -103,6 +111,7 @@ class Certificate {
     std::vector<std::size_t> from_;
     // of each cell: the edges to it that a path as good as the best may use, from the first to before the last
     std::vector<std::size_t> first_edge_, last_edge_, coarse_first_edge_, coarse_last_edge_;
+    bool swapped_ = false;  ///< the last three pairs of columns hold each other's memory
     // of each edge of one row: value less remainder, slopes at both ends with node i's potential; the cheapest way up to here
     std::vector<double> base_, slope_a_, slope_b_, total_;
 };

@@ -17,9 +17,13 @@ constexpr double kLeastMultiplier = 1e-12;  ///< of the largest residual: below 
 
 }  // namespace
 
-ChainQp::ChainQp(std::size_t nodes)
-    : n_(nodes), tied_(nodes), block_held_(nodes), pin_(nodes), block_(nodes), diagonal_(nodes), residual_(nodes),
-      block_diagonal_(nodes), block_off_(nodes), block_step_(nodes) {}
+void ChainQp::resize(std::size_t nodes) {
+    n_ = nodes;
+    for (auto* flags : {&tied_, &block_held_}) flags->resize(nodes);
+    pin_.resize(nodes);
+    block_.resize(nodes);
+    for (auto* column : {&diagonal_, &residual_, &block_diagonal_, &block_off_, &block_step_}) column->resize(nodes);
+}
 
 /// Everything that is tight at p = 0, but never two pins in one block, which would leave the multipliers between them open.
 void ChainQp::start(const Problem& problem) {

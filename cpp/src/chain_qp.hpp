@@ -15,7 +15,10 @@ namespace hso::detail {
 /// diagonal is raised until it is, and the solve starts again: the step is then a descent direction, not the minimum.
 class ChainQp {
   public:
-    explicit ChainQp(std::size_t nodes);
+    explicit ChainQp(std::size_t nodes = 0) { resize(nodes); }
+
+    /// For chains of another length from now on; allocates only for more nodes than ever before.
+    void resize(std::size_t nodes);
 
     struct Problem {
         std::span<const double> diagonal, off_diagonal;  ///< of H: n and n - 1 entries
@@ -40,7 +43,7 @@ class ChainQp {
     double advance(const Problem& problem, std::span<double> step);
     bool release(bool one_only);
 
-    std::size_t n_, blocks_ = 0;
+    std::size_t n_ = 0, blocks_ = 0;
     bool raised_ = false;
     std::vector<unsigned char> tied_, block_held_;
     std::vector<Pin> pin_;

@@ -11,33 +11,6 @@ namespace hso::detail {
 
 namespace {
 
-/// The population, in the unit cube: row i is individual i.
-class Population {
-  public:
-    Population(std::size_t size, std::size_t dimension) : dimension_(dimension), genes_(size * dimension) {}
-
-    std::span<double> operator[](std::size_t i) { return std::span(genes_).subspan(i * dimension_, dimension_); }
-    std::span<const double> operator[](std::size_t i) const {
-        return std::span(genes_).subspan(i * dimension_, dimension_);
-    }
-
-  private:
-    std::size_t dimension_;
-    std::vector<double> genes_;
-};
-
-/// One sample in each of the `size` slices of every axis (McKay, Beckman and Conover 1979).
-void latin_hypercube(Population& population, std::size_t size, std::size_t dimension, std::uint64_t seed) {
-    std::vector<std::size_t> slice(size);
-    for (std::size_t k = 0; k < dimension; ++k) {
-        RandomStream random(seed, 0, k);
-        std::iota(slice.begin(), slice.end(), std::size_t{0});
-        for (std::size_t i = size; i-- > 1;) std::swap(slice[i], slice[random.below(i + 1)]);
-        for (std::size_t i = 0; i < size; ++i)
-            population[i][k] = (static_cast<double>(slice[i]) + random.uniform()) / static_cast<double>(size);
-    }
-}
-
 /// best1bin: best + F (r0 - r1) crossed into individual i; at least one gene comes from the mutant.
 void build_trial(const Population& population, std::size_t size, std::size_t best, std::size_t i, double f,
                  double crossover, RandomStream random, std::span<double> trial) {
@@ -69,54 +42,67 @@ bool has_converged(std::span<const double> values, double tolerance) {
 
 }  // namespace
 
-EvolutionResult differential_evolution(std::span<const std::pair<double, double>> bounds, const EvolutionOptions& options,
-                                       std::uint64_t seed, ThreadTeam& team,
-                                       FunctionRef<double(std::size_t, std::span<const double>)> f,
-                                       const std::function<void()>& on_generation) {
+/// One sample in each of the `size` slices of every axis (McKay, Beckman and Conover 1979).
+void DifferentialEvolution::sample_latin_hypercube(std::size_t size, std::size_t dimension, std::uint64_t seed) {
+    slice_.resize(size);
+    for (std::size_t k = 0; k < dimension; ++k) {
+        RandomStream random(seed, 0, k);
+        std::iota(slice_.begin(), slice_.end(), std::size_t{0});
+        for (std::size_t i = size; i-- > 1;) std::swap(slice_[i], slice_[random.below(i + 1)]);
+        for (std::size_t i = 0; i < size; ++i)
+            population_[i][k] = (static_cast<double>(slice_[i]) + random.uniform()) / static_cast<double>(size);
+    }
+}
+
+const EvolutionResult& DifferentialEvolution::minimize(std::span<const std::pair<double, double>> bounds,
+                                                       const EvolutionOptions& options, std::uint64_t seed, ThreadTeam& team,
+                                                       FunctionRef<double(std::size_t, std::span<const double>)> f,
+                                                       const std::function<void()>& on_generation) {
     const std::size_t dimension = bounds.size();
     const std::size_t size = std::max<std::size_t>(4, static_cast<std::size_t>(options.population_factor) * dimension);
-    Population population(size, dimension), trials(size, dimension), scaled(team.size(), dimension);
-    std::vector<double> values(size), trial_values(size);
+    for (Population* rows : {&population_, &trials_}) rows->resize(size, dimension);
+    scaled_.resize(team.size(), dimension);
+    for (auto* column : {&values_, &trial_values_}) column->resize(size);
+    result_.generations = 0;
     const auto to_box = [&](std::span<const double> unit, std::span<double> x) {
         for (std::size_t k = 0; k < dimension; ++k)
             x[k] = std::min(bounds[k].first + unit[k] * (bounds[k].second - bounds[k].first), bounds[k].second);
     };
     const auto evaluate = [&](const Population& rows, std::span<double> out) {
         team.run(size, [&](std::size_t worker, std::size_t i) {
-            to_box(rows[i], scaled[worker]);
-            const double value = f(worker, scaled[worker]);
+            to_box(rows[i], scaled_[worker]);
+            const double value = f(worker, scaled_[worker]);
             out[i] = std::isnan(value) ? std::numeric_limits<double>::infinity() : value;  // no comparison orders a NaN
         });
     };
 
-    latin_hypercube(population, size, dimension, seed);
-    evaluate(population, values);
+    sample_latin_hypercube(size, dimension, seed);
+    evaluate(population_, values_);
     const auto best_index = [&] {
-        return static_cast<std::size_t>(std::min_element(values.begin(), values.end()) - values.begin());
+        return static_cast<std::size_t>(std::min_element(values_.begin(), values_.end()) - values_.begin());
     };
-    EvolutionResult result;
     for (;;) {
         if (on_generation) on_generation();
-        result.converged = has_converged(values, options.tolerance);
-        if (result.converged || result.generations == options.max_generations) break;
-        const auto generation = static_cast<std::uint64_t>(++result.generations);
+        result_.converged = has_converged(values_, options.tolerance);
+        if (result_.converged || result_.generations == options.max_generations) break;
+        const auto generation = static_cast<std::uint64_t>(++result_.generations);
         const double f_scale = options.mutation_low + RandomStream(seed, generation, size).uniform() *
                                                           (options.mutation_high - options.mutation_low);
         const std::size_t best = best_index();
         for (std::size_t i = 0; i < size; ++i)
-            build_trial(population, size, best, i, f_scale, options.crossover, RandomStream(seed, generation, i), trials[i]);
-        evaluate(trials, trial_values);
+            build_trial(population_, size, best, i, f_scale, options.crossover, RandomStream(seed, generation, i), trials_[i]);
+        evaluate(trials_, trial_values_);
         for (std::size_t i = 0; i < size; ++i) {
-            if (!(trial_values[i] <= values[i])) continue;
-            values[i] = trial_values[i];
-            std::copy(trials[i].begin(), trials[i].end(), population[i].begin());
+            if (!(trial_values_[i] <= values_[i])) continue;
+            values_[i] = trial_values_[i];
+            std::copy(trials_[i].begin(), trials_[i].end(), population_[i].begin());
         }
     }
     const std::size_t best = best_index();
-    result.value = values[best];
-    result.best.resize(dimension);
-    to_box(population[best], result.best);
-    return result;
+    result_.value = values_[best];
+    result_.best.resize(dimension);
+    to_box(population_[best], result_.best);
+    return result_;
 }
 
 }  // namespace hso::detail

@@ -4,10 +4,7 @@
 #include <bit>
 #include <cmath>
 
-#include "certificate.hpp"
-#include "local_moves.hpp"
 #include "lower_level.hpp"
-#include "newton.hpp"
 #include "noise_table.hpp"
 
 namespace hso::detail {
@@ -20,111 +17,100 @@ constexpr double kWidestMove = 0.1, kFinestMove = 1e-6;  ///< of the mean interv
 constexpr int kMovesOfOneSize = 4;
 constexpr double kRounding = 1e-12;  ///< of the value: the bound's own arithmetic is not rounded outwards
 
-/// The best schedule known and how it is improved from a start.
-class Best {
-  public:
-    explicit Best(const Problem& problem) : problem_(problem), newton_(problem), t_(problem.nodes()) {}
+}  // namespace
 
-    /// Polishes `start`, any order-keeping nodes, and keeps it if it is better.
-    bool improve(std::vector<double>& start) {
-        keep_spacing(start, problem_.spacing, problem_.t_min, problem_.t_max);
-        const Newton::Result result = newton_.minimize(start, problem_.t_max, problem_.t_min, kNewtonEvaluations, true);
-        keep_spacing(start, problem_.spacing, problem_.t_min, problem_.t_max);
-        evaluations_ += result.evaluations;
-        kinked_ |= result.kinked;
-        if (!(result.value < value_)) return false;
-        value_ = result.value;
-        t_ = start;
-        return true;
-    }
+void BestSchedule::reset(const Problem& problem) {
+    problem_ = &problem;
+    newton_.reset(problem);
+    t_.assign(problem.nodes(), 0.0);
+    value_ = HUGE_VAL;
+    kinked_ = false;
+    evaluations_ = 0;
+}
 
-    double value() const { return value_; }
-    const std::vector<double>& t() const { return t_; }
-    std::int64_t evaluations() const { return evaluations_; }
+bool BestSchedule::improve(std::vector<double>& start) {
+    keep_spacing(start, problem_->spacing, problem_->t_min, problem_->t_max);
+    const Newton::Result result = newton_.minimize(start, problem_->t_max, problem_->t_min, kNewtonEvaluations, true);
+    keep_spacing(start, problem_->spacing, problem_->t_min, problem_->t_max);
+    evaluations_ += result.evaluations;
+    kinked_ |= result.kinked;
+    if (!(result.value < value_)) return false;
+    value_ = result.value;
+    t_ = start;
+    return true;
+}
 
-    /// Whether there may be several minima close together: w = G - G'' is not positive everywhere, or not smooth, or nodes
-    /// met kinks of lambda(t) or may have.
-    bool may_be_local() const {
-        const bool closed_form = problem_.proxy.is_power() && problem_.noise.family() != Family::general;
-        return kinked_ || !closed_form || problem_.proxy.p() > 2.0 || (problem_.noise.table().rough && has_ties());
-    }
+bool BestSchedule::may_be_local() const {
+    const bool closed_form = problem_->proxy.is_power() && problem_->noise.family() != Family::general;
+    return kinked_ || !closed_form || problem_->proxy.p() > 2.0 || (problem_->noise.table().rough && has_ties());
+}
 
-  private:
-    bool has_ties() const {
-        const double tied = problem_.spacing * (1.0 + 1e-9);
-        return std::adjacent_find(t_.begin(), t_.end(), [tied](double a, double b) { return a - b <= tied; }) != t_.end();
-    }
+bool BestSchedule::has_ties() const {
+    const double tied = problem_->spacing * (1.0 + 1e-9);
+    return std::adjacent_find(t_.begin(), t_.end(), [tied](double a, double b) { return a - b <= tied; }) != t_.end();
+}
 
-    const Problem& problem_;
-    Newton newton_;
-    std::vector<double> t_;
-    double value_ = HUGE_VAL;
-    bool kinked_ = false;
-    std::int64_t evaluations_ = 0;
-};
+bool ExactSearch::LatticeKey::fits(const Problem& problem) const {
+    return &noise.table() == &problem.noise.table() && proxy.log_value() == problem.proxy.log_value() &&
+           (!proxy.is_power() || proxy.p() == problem.proxy.p()) && first == problem.t_max.second && last == problem.t_min.first;
+}
+
+const Lattice& ExactSearch::lattice_for(const Problem& problem) {
+    const std::size_t points = std::clamp(std::bit_ceil(kPointsPerInterval * problem.intervals), kLeastPoints, kMostPoints);
+    if (lattice_key_ && lattice_key_->fits(problem) && lattice_.size() == points) return lattice_;
+    lattice_key_.reset();  // should this fail
+    lattice_.reset(problem, points);
+    lattice_key_ = LatticeKey{problem.noise, problem.proxy, problem.t_max.second, problem.t_min.first};
+    return lattice_;
+}
 
 /// Leaves the local minimum that the best schedule may be, if a move finds a lower one.
-void escape(const Problem& problem, Best& best) {
-    std::vector<double> t = best.t();
-    while (spread_gathered(problem, t) && best.improve(t)) t = best.t();
-    t = best.t();
-    if (gather_elsewhere(problem, t)) best.improve(t);
-    WindowSearch window(problem);
-    const double mean = (best.t().front() - best.t().back()) / static_cast<double>(problem.intervals);
+void ExactSearch::escape(const Problem& problem) {
+    start_ = best_.t();
+    while (gathered_.spread(problem, start_) && best_.improve(start_)) start_ = best_.t();
+    start_ = best_.t();
+    if (gathered_.gather_elsewhere(problem, start_)) best_.improve(start_);
+    window_.reset(problem);
+    const double mean = (best_.t().front() - best_.t().back()) / static_cast<double>(problem.intervals);
     for (double share = kWidestMove; share > kFinestMove; share *= 0.25) {
-        t = best.t();
-        for (int i = 0; i < kMovesOfOneSize && window.improve(t, share * mean); ++i) {}
-        best.improve(t);
+        start_ = best_.t();
+        for (int i = 0; i < kMovesOfOneSize && window_.improve(start_, share * mean); ++i) {}
+        best_.improve(start_);
     }
 }
 
 /// Bounds the optimum from below, finer and finer, until the gap to the best schedule is as small as asked for; what the
 /// passes find on the way starts the local solver again.
-void certify(const Problem& problem, const Options& options, Best& best, SearchResult& result) {
-    Certificate certificate(problem);
-    certificate.expect(best.t());
-    std::vector<double> start(problem.nodes());
+void ExactSearch::certify(const Problem& problem, const Options& options, SearchResult& result) {
+    certificate_.reset(problem);
+    certificate_.expect(best_.t());
     result.lower_bound = 0.0;  // no interval costs less than nothing
     for (auto progress = Certificate::Progress::refined; progress == Certificate::Progress::refined;) {
         if (options.on_generation) options.on_generation();
-        const double bound = certificate.bound();
-        certificate.path(start);
-        best.improve(start);
-        const double rounding = kRounding * std::abs(best.value()), wanted = options.gap * std::abs(best.value());
-        result.lower_bound = std::max(result.lower_bound, std::min(bound, best.value()) - rounding);
-        if (best.value() - result.lower_bound <= wanted) return;
-        progress = certificate.refine(best.value() + rounding, best.value() - result.lower_bound, wanted);
-        if (progress == Certificate::Progress::closed) result.lower_bound = best.value() - rounding;
+        const double bound = certificate_.bound();
+        certificate_.path(start_);
+        best_.improve(start_);
+        const double rounding = kRounding * std::abs(best_.value()), wanted = options.gap * std::abs(best_.value());
+        result.lower_bound = std::max(result.lower_bound, std::min(bound, best_.value()) - rounding);
+        if (best_.value() - result.lower_bound <= wanted) return;
+        progress = certificate_.refine(best_.value() + rounding, best_.value() - result.lower_bound, wanted);
+        if (progress == Certificate::Progress::closed) result.lower_bound = best_.value() - rounding;
         if (progress == Certificate::Progress::exhausted) result.status = Status::uncertified;
     }
 }
 
-}  // namespace
-
-const Lattice& ExactSearch::lattice_for(const Problem& problem) {
-    const std::size_t points = std::clamp(std::bit_ceil(kPointsPerInterval * problem.intervals), kLeastPoints, kMostPoints);
-    if (!lattice_ || lattice_->size() != points || t_min_ != problem.t_min || t_max_ != problem.t_max) {
-        lattice_.emplace(problem, points);
-        t_min_ = problem.t_min;
-        t_max_ = problem.t_max;
-    }
-    return *lattice_;
-}
-
-SearchResult ExactSearch::run(const Problem& problem, const Options& options) {
-    Best best(problem);
-    std::vector<double> start(problem.nodes());
+void ExactSearch::run(const Problem& problem, const Options& options, SearchResult& result) {
+    best_.reset(problem);
+    start_.resize(problem.nodes());
     const Lattice& lattice = lattice_for(problem);
-    shortest_path(problem, lattice, start);
+    path_.find(problem, lattice, start_);
     // more nodes than points, and nothing that keeps them apart
-    if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) spread_gathered(problem, start);
-    best.improve(start);
-    if (best.may_be_local()) escape(problem, best);
-    SearchResult result;
-    if (std::isfinite(options.gap)) certify(problem, options, best, result);
-    result.t = best.t();
-    result.evaluations = best.evaluations();
-    return result;
+    if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) gathered_.spread(problem, start_);
+    best_.improve(start_);
+    if (best_.may_be_local()) escape(problem);
+    if (std::isfinite(options.gap)) certify(problem, options, result);
+    result.t = best_.t();
+    result.evaluations = best_.evaluations();
 }
 
 }  // namespace hso::detail

@@ -13,37 +13,11 @@ namespace {
 
 constexpr double kUnreachable = std::numeric_limits<double>::infinity();
 
-/// Row l: the costs of the edges (k, l) for k < reach[l], the points from which the spacing lets an edge come.
-struct Costs {
-    std::vector<double> cost;
-    std::vector<std::size_t> reach;
-};
-
-Costs edge_costs(const Problem& problem, const Lattice& lattice) {
-    const std::size_t points = lattice.size();
-    const auto& t = lattice.t;
-    Costs costs{std::vector<double>(points * points), std::vector<std::size_t>(points)};
-    std::size_t reach = 0;
-    for (std::size_t l = 0; l < points; ++l) {
-        while (reach <= l && t[reach] - t[l] >= problem.spacing - lattice.coarseness[reach] - lattice.coarseness[l]) ++reach;
-        costs.reach[l] = reach;
-        double* row = &costs.cost[l * points];
-        for (std::size_t k = 0; k < reach; ++k) row[k] = lattice.weight[k + l] * lattice.twice_sinh[l - k];
-        // nodes that share a point are kept apart by the least spacing in the end: that decides where they gather
-        if (reach > l) row[l] = lattice.weight[2 * l] * lattice.steepness[l] * problem.spacing;
-        if (!problem.soft) continue;
-        for (std::size_t k = 0; k < reach; ++k) {
-            const double lack = std::max(0.0, problem.d_min - (t[k] - t[l]));
-            row[k] += problem.gamma * lack * lack;
-        }
-    }
-    return costs;
-}
-
 }  // namespace
 
-Lattice::Lattice(const Problem& problem, std::size_t points)
-    : t(points), coarseness(points), steepness(points), weight(2 * points - 1), twice_sinh(points) {
+void Lattice::reset(const Problem& problem, std::size_t points) {
+    for (auto* column : {&t, &coarseness, &steepness, &twice_sinh}) column->resize(points);
+    weight.resize(2 * points - 1);
     const NoiseSchedule& noise = problem.noise;
     const double first = noise.lambda(problem.t_max.second), last = noise.lambda(problem.t_min.first);
     const double step = (last - first) / static_cast<double>(points - 1);
@@ -60,29 +34,52 @@ Lattice::Lattice(const Problem& problem, std::size_t points)
         weight[j] = problem.proxy.weight(noise, first + 0.5 * step * static_cast<double>(j)).g;
 }
 
-void shortest_path(const Problem& problem, const Lattice& lattice, std::span<double> t) {
+/// Fills reach_ and the costs, but for what lies beyond a row's reach.
+std::span<const double> LatticePath::price_edges(const Problem& problem, const Lattice& lattice) {
+    const std::size_t points = lattice.size();
+    const auto& t = lattice.t;
+    const std::span<double> costs = costs_.take(points * points);
+    reach_.resize(points);
+    std::size_t reach = 0;
+    for (std::size_t l = 0; l < points; ++l) {
+        while (reach <= l && t[reach] - t[l] >= problem.spacing - lattice.coarseness[reach] - lattice.coarseness[l]) ++reach;
+        reach_[l] = reach;
+        double* row = &costs[l * points];
+        for (std::size_t k = 0; k < reach; ++k) row[k] = lattice.weight[k + l] * lattice.twice_sinh[l - k];
+        // nodes that share a point are kept apart by the least spacing in the end: that decides where they gather
+        if (reach > l) row[l] = lattice.weight[2 * l] * lattice.steepness[l] * problem.spacing;
+        if (!problem.soft) continue;
+        for (std::size_t k = 0; k < reach; ++k) {
+            const double lack = std::max(0.0, problem.d_min - (t[k] - t[l]));
+            row[k] += problem.gamma * lack * lack;
+        }
+    }
+    return costs;
+}
+
+void LatticePath::find(const Problem& problem, const Lattice& lattice, std::span<double> t) {
     const std::size_t points = lattice.size(), last = problem.intervals;
-    const Costs costs = edge_costs(problem, lattice);
-    std::vector<double> value(problem.nodes() * points);  // row i: the cheapest way to be at each point with node i
-    const auto row = [&](std::size_t i) { return &value[i * points]; };
-    const auto cost = [&](std::size_t l) { return &costs.cost[l * points]; };
+    const std::span<const double> costs = price_edges(problem, lattice);
+    const std::span<double> values = values_.take(problem.nodes() * points);
+    least_.resize(last);
+    const auto row = [&](std::size_t i) { return &values[i * points]; };
+    const auto cost = [&](std::size_t l) { return &costs[l * points]; };
     const auto outside = [&](std::size_t k, const std::pair<double, double>& range) {
         const double slack = 2.0 * lattice.coarseness[k];
         return lattice.t[k] > range.second + slack || lattice.t[k] < range.first - slack;
     };
     for (std::size_t k = 0; k < points; ++k) row(0)[k] = outside(k, problem.t_max) ? kUnreachable : 0.0;
-    std::vector<double> least(last);
     for (std::size_t l = 0; l < points; ++l) {
-        least_sums({cost(l), std::min(costs.reach[l], l)}, value.data(), points, least);
+        least_sums({cost(l), std::min(reach_[l], l)}, values.data(), points, least_);
         for (std::size_t i = 0; i < last; ++i)
-            row(i + 1)[l] = costs.reach[l] > l ? std::min(least[i], row(i)[l] + cost(l)[l]) : least[i];
+            row(i + 1)[l] = reach_[l] > l ? std::min(least_[i], row(i)[l] + cost(l)[l]) : least_[i];
     }
     std::size_t at = points - 1;
     for (std::size_t l = points; l-- > 0;)
         if (!outside(l, problem.t_min) && row(last)[l] < row(last)[at]) at = l;
     t[last] = lattice.t[at];
     for (std::size_t i = last; i-- > 0;) {
-        at = least_sum_at({cost(at), costs.reach[at]}, row(i));
+        at = least_sum_at({cost(at), reach_[at]}, row(i));
         t[i] = lattice.t[at];
     }
 }

@@ -19,17 +19,20 @@ constexpr double kOutOfOrder = 1e12;      ///< the published code's value for a 
 
 }  // namespace
 
-LowerLevel::LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations)
-    : problem_(problem), local_(local), budget_{.tolerance = 1e-12, .max_evaluations = max_evaluations}, newton_(problem) {
-    const std::size_t n = problem.nodes();
+void LowerLevel::reset(const Problem& problem, LocalSolver local, int max_evaluations) {
+    problem_ = &problem;
+    local_ = local;
+    budget_ = {.tolerance = 1e-12, .max_evaluations = max_evaluations};
+    evaluations_ = 0;
+    newton_.reset(problem);
     for (auto* buffer : {&z_, &step_, &lambdas_, &gradient_, &diagonal_, &off_diagonal_, &slopes_, &trial_, &start_})
-        buffer->resize(n);
+        buffer->resize(problem.nodes());
 }
 
 double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
-    karras_start(problem_.noise, psi, lambdas);
+    karras_start(problem_->noise, psi, lambdas);
     const std::size_t n = lambdas.size(), inner = n - 2;
-    if (inner == 0) return ++evaluations_, problem_.value(lambdas);
+    if (inner == 0) return ++evaluations_, problem_->value(lambdas);
     const double first = lambdas.front(), last = lambdas.back();
     const double least = kLeastShare * (last - first) / static_cast<double>(n - 1);
     if (local_ == LocalSolver::newton) {
@@ -37,7 +40,7 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
         evaluations_ += result.evaluations;
         return result.value;
     }
-    evaluate_mep(problem_.noise, lambdas, problem_.proxy, gradient_, diagonal_, std::span(off_diagonal_).first(n - 1));
+    evaluate_mep(problem_->noise, lambdas, problem_->proxy, gradient_, diagonal_, std::span(off_diagonal_).first(n - 1));
     preconditioner_.factor(std::span(diagonal_).subspan(1, inner), std::span(off_diagonal_).subspan(1, inner - 1));
     const std::span<double> trial(lambdas_), z = std::span(z_).first(inner), step = std::span(step_).first(inner);
     std::copy(lambdas.begin(), lambdas.end(), trial.begin());
@@ -55,8 +58,8 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
             std::fill(gradient.begin(), gradient.end(), 0.0);
             return kOutOfOrder;
         }
-        if (gradient.empty()) return problem_.value(trial);
-        const double value = problem_.value(trial, gradient_);
+        if (gradient.empty()) return problem_->value(trial);
+        const double value = problem_->value(trial, gradient_);
         std::copy_n(gradient_.begin() + 1, inner, gradient.begin());
         preconditioner_.to_gradient(gradient);
         return value;
@@ -67,21 +70,21 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
     std::copy(trial.begin(), trial.end(), lambdas.begin());
     for (std::size_t i = 1; i + 1 < n; ++i) lambdas[i] = std::max(lambdas[i], lambdas[i - 1] + least);
     for (std::size_t i = n - 1; i-- > 1;) lambdas[i] = std::min(lambdas[i], lambdas[i + 1] - least);
-    return problem_.value(lambdas);
+    return problem_->value(lambdas);
 }
 
 double LowerLevel::solve_spaced(const Psi& psi, std::span<double> t) {
     const std::size_t n = t.size(), intervals = n - 1;
-    if (psi.t_max - psi.t_min < static_cast<double>(intervals) * problem_.spacing) {
+    if (psi.t_max - psi.t_min < static_cast<double>(intervals) * problem_->spacing) {
         for (std::size_t i = 0; i < n; ++i)
             t[i] = psi.t_max + (psi.t_min - psi.t_max) * (static_cast<double>(i) / static_cast<double>(intervals));
         return objective(t);
     }
-    karras_start(problem_.noise, psi, lambdas_);
-    problem_.t(lambdas_, t);
+    karras_start(problem_->noise, psi, lambdas_);
+    problem_->t(lambdas_, t);
     t.front() = psi.t_max;
     t.back() = psi.t_min;
-    keep_spacing(t, problem_.spacing, {psi.t_min, psi.t_min}, {psi.t_max, psi.t_max});
+    keep_spacing(t, problem_->spacing, {psi.t_min, psi.t_min}, {psi.t_max, psi.t_max});
     if (n == 2) return objective(t);
     if (local_ == LocalSolver::slsqp) return descend_spaced(t, 1, n - 2, budget_);
     const Newton::Result result =
@@ -92,8 +95,8 @@ double LowerLevel::solve_spaced(const Psi& psi, std::span<double> t) {
 
 double LowerLevel::polish(std::span<double> t) {
     if (local_ == LocalSolver::newton) {
-        evaluations_ += newton_.minimize(t, problem_.t_max, problem_.t_min, kPolishEvaluations, true).evaluations;
-        keep_spacing(t, problem_.spacing, problem_.t_min, problem_.t_max);
+        evaluations_ += newton_.minimize(t, problem_->t_max, problem_->t_min, kPolishEvaluations, true).evaluations;
+        keep_spacing(t, problem_->spacing, problem_->t_min, problem_->t_max);
         return objective(t);
     }
     // A restart with the Hessian of where the last run ended gains what the first left behind.
@@ -109,8 +112,8 @@ double LowerLevel::polish(std::span<double> t) {
 
 double LowerLevel::objective(std::span<const double> t) {
     ++evaluations_;
-    problem_.lambda(t, lambdas_);
-    return problem_.value(lambdas_);
+    problem_->lambda(t, lambdas_);
+    return problem_->value(lambdas_);
 }
 
 double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::size_t count, const LocalBudget& budget) {
@@ -129,7 +132,7 @@ double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::s
     const auto function = [&](std::span<const double> at, std::span<double> gradient) {
         place(at);
         for (std::size_t i = 0; i < n; ++i) {
-            const auto [lambda, slope] = problem_.lambda_slope(trial[i]);
+            const auto [lambda, slope] = problem_->lambda_slope(trial[i]);
             lambdas_[i] = lambda;
             slopes_[i] = slope;
         }
@@ -137,8 +140,8 @@ double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::s
             std::fill(gradient.begin(), gradient.end(), 0.0);
             return kOutOfOrder;
         }
-        if (gradient.empty()) return problem_.value(lambdas_);
-        const double value = problem_.value(lambdas_, gradient_);
+        if (gradient.empty()) return problem_->value(lambdas_);
+        const double value = problem_->value(lambdas_, gradient_);
         for (std::size_t i = 0; i < count; ++i) gradient[i] = gradient_[first + i] * slopes_[first + i];
         preconditioner_.to_gradient(gradient);
         return value;
@@ -148,8 +151,8 @@ double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::s
     evaluations_ += minimize_slsqp(z, function, {matrix_, bound_}, budget).evaluations;
     place(z);
     const bool free_ends = first == 0;
-    keep_spacing(trial, problem_.spacing, free_ends ? problem_.t_min : std::pair(t.back(), t.back()),
-                 free_ends ? problem_.t_max : std::pair(t.front(), t.front()));
+    keep_spacing(trial, problem_->spacing, free_ends ? problem_->t_min : std::pair(t.back(), t.back()),
+                 free_ends ? problem_->t_max : std::pair(t.front(), t.front()));
     const double after = objective(trial);
     if (!(after <= before)) return before;
     std::copy(trial.begin(), trial.end(), t.begin());
@@ -160,11 +163,11 @@ double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::s
 void LowerLevel::factor_hessian(std::span<const double> t, std::size_t first, std::size_t count) {
     const std::size_t n = t.size();
     for (std::size_t i = 0; i < n; ++i) {
-        const auto [lambda, slope] = problem_.lambda_slope(t[i]);
+        const auto [lambda, slope] = problem_->lambda_slope(t[i]);
         lambdas_[i] = lambda;
         slopes_[i] = slope;
     }
-    evaluate_mep(problem_.noise, lambdas_, problem_.proxy, gradient_, diagonal_, std::span(off_diagonal_).first(n - 1));
+    evaluate_mep(problem_->noise, lambdas_, problem_->proxy, gradient_, diagonal_, std::span(off_diagonal_).first(n - 1));
     for (std::size_t i = 0; i < n; ++i) diagonal_[i] *= slopes_[i] * slopes_[i];
     for (std::size_t i = 0; i + 1 < n; ++i) off_diagonal_[i] *= slopes_[i] * slopes_[i + 1];
     preconditioner_.factor(std::span(diagonal_).subspan(first, count), std::span(off_diagonal_).subspan(first, count - 1));
@@ -185,13 +188,13 @@ void LowerLevel::build_constraints(std::span<const double> t, std::size_t first,
         bound_.push_back(bound);
     };
     for (std::size_t i = 0; i + 1 < t.size(); ++i)
-        add_row(std::max(0.0, t[i] - t[i + 1] - problem_.spacing), {{i, -1.0}, {i + 1, 1.0}});  // not below 0 by rounding
+        add_row(std::max(0.0, t[i] - t[i + 1] - problem_->spacing), {{i, -1.0}, {i + 1, 1.0}});  // not below 0 by rounding
     if (first != 0) return;
     const std::size_t last = t.size() - 1;
-    add_row(problem_.t_max.second - t[0], {{0, 1.0}});
-    add_row(t[0] - problem_.t_max.first, {{0, -1.0}});
-    add_row(problem_.t_min.second - t[last], {{last, 1.0}});
-    add_row(t[last] - problem_.t_min.first, {{last, -1.0}});
+    add_row(problem_->t_max.second - t[0], {{0, 1.0}});
+    add_row(t[0] - problem_->t_max.first, {{0, -1.0}});
+    add_row(problem_->t_min.second - t[last], {{last, 1.0}});
+    add_row(t[last] - problem_->t_min.first, {{last, -1.0}});
 }
 
 void keep_spacing(std::span<double> t, double spacing, const std::pair<double, double>& t_min,

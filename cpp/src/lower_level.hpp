@@ -15,10 +15,14 @@
 namespace hso::detail {
 
 /// The lower level of the bi-level search: a local optimization of the nodes from the Karras start. One object, with
-/// its workspace, per thread.
+/// the memory that it works in, per thread; with Newton it allocates only for more nodes than ever before.
 class LowerLevel {
   public:
-    LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations);
+    LowerLevel() = default;  ///< to be reset before use
+    LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations) { reset(problem, local, max_evaluations); }
+
+    /// For `problem`, which must outlive its use here, from now on; counts evaluations from 0.
+    void reset(const Problem& problem, LocalSolver local, int max_evaluations);
 
     /// (a) As published: ends fixed, no spacing. Fills `lambdas` (problem.nodes()) and returns the objective there.
     double solve_free(const Psi& psi, std::span<double> lambdas);
@@ -40,9 +44,9 @@ class LowerLevel {
     void factor_hessian(std::span<const double> t, std::size_t first, std::size_t count);
     void build_constraints(std::span<const double> t, std::size_t first, std::size_t count);
 
-    const Problem& problem_;
-    LocalSolver local_;
-    LocalBudget budget_;
+    const Problem* problem_ = nullptr;
+    LocalSolver local_ = LocalSolver::newton;
+    LocalBudget budget_ = {};
     Newton newton_;
     Preconditioner preconditioner_;
     std::vector<double> z_, step_, lambdas_, gradient_, diagonal_, off_diagonal_, slopes_, trial_, start_, matrix_, bound_;

@@ -24,14 +24,22 @@ constexpr int kSettleIterations = 200;
 
 }  // namespace
 
-Newton::Point::Point(std::size_t n)
-    : x(n), lambdas(n), slope(n), mep_gradient(n), gradient(n), diagonal(n), off_diagonal(n - 1) {}
+void Newton::Point::resize(std::size_t n) {
+    for (auto* column : {&x, &lambdas, &slope, &mep_gradient, &gradient, &diagonal}) column->resize(n);
+    off_diagonal.resize(n - 1);
+}
 
-Newton::Newton(const Problem& problem)
-    : problem_(problem), qp_(problem.nodes()), here_(problem.nodes()), trial_(problem.nodes()), step_(problem.nodes()),
-      slack_(problem.intervals), room_low_(problem.nodes()), room_high_(problem.nodes()),
-      bound_low_(problem.nodes(), -kInfinity), bound_high_(problem.nodes(), kInfinity), low_(problem.nodes()),
-      high_(problem.nodes()), piece_(problem.nodes(), kAnyPiece) {}
+void Newton::reset(const Problem& problem) {
+    problem_ = &problem;
+    const std::size_t n = problem.nodes();
+    qp_.resize(n);
+    for (Point* point : {&here_, &trial_}) point->resize(n);
+    for (auto* column : {&step_, &room_low_, &room_high_, &low_, &high_}) column->resize(n);
+    slack_.resize(n - 1);
+    bound_low_.assign(n, -kInfinity);
+    bound_high_.assign(n, kInfinity);
+    piece_.assign(n, kAnyPiece);
+}
 
 Newton::Result Newton::minimize(std::span<double> t, const std::pair<double, double>& first,
                                 const std::pair<double, double>& last, int max_evaluations, bool settle) {
@@ -42,15 +50,15 @@ Newton::Result Newton::minimize(std::span<double> t, const std::pair<double, dou
     std::fill(piece_.begin(), piece_.end(), kAnyPiece);
     set_ends(first, last);
     evaluate(here_);
-    while (descend(problem_.spacing)) {}
+    while (descend(problem_->spacing)) {}
     bool kinked = false;
-    if (settle && pieces(problem_.noise) > 1) {
+    if (settle && pieces(problem_->noise) > 1) {
         for (int i = 0; i < kSettleIterations; ++i) {
-            solve_step(problem_.spacing);
+            solve_step(problem_->spacing);
             if (!choose_pieces()) break;
             kinked |= std::any_of(piece_.begin(), piece_.end(), [](std::size_t piece) { return piece != kAnyPiece; });
             evaluate(here_);
-            while (descend(problem_.spacing)) {}
+            while (descend(problem_->spacing)) {}
         }
     }
     std::copy(here_.x.begin(), here_.x.end(), t.begin());
@@ -88,27 +96,27 @@ void Newton::evaluate(Point& point) {
             curvature[i] = 0.0;
             continue;
         }
-        const double t = std::clamp(point.x[i], problem_.t_min.first, problem_.t_max.second);
-        const LambdaCurve curve = piece_[i] == kAnyPiece ? lambda_curve(problem_.noise, t) : lambda_curve(problem_.noise, t, piece_[i]);
+        const double t = std::clamp(point.x[i], problem_->t_min.first, problem_->t_max.second);
+        const LambdaCurve curve = piece_[i] == kAnyPiece ? lambda_curve(problem_->noise, t) : lambda_curve(problem_->noise, t, piece_[i]);
         point.lambdas[i] = curve.lambda;
         point.slope[i] = curve.d1;
         curvature[i] = curve.d2;
     }
-    point.value = evaluate_mep(problem_.noise, point.lambdas, problem_.proxy, point.mep_gradient, point.diagonal, point.off_diagonal);
+    point.value = evaluate_mep(problem_->noise, point.lambdas, problem_->proxy, point.mep_gradient, point.diagonal, point.off_diagonal);
     for (std::size_t i = 0; i < n; ++i) {
         const double slope = point.slope[i];
         point.diagonal[i] = point.diagonal[i] * slope * slope + point.mep_gradient[i] * curvature[i];
         point.gradient[i] = point.mep_gradient[i] * slope;
     }
     for (std::size_t i = 0; i + 1 < n; ++i) point.off_diagonal[i] *= point.slope[i] * point.slope[i + 1];
-    if (problem_.soft && coordinate_ == Coordinate::t) add_penalty(point);
+    if (problem_->soft && coordinate_ == Coordinate::t) add_penalty(point);
 }
 
 void Newton::add_penalty(Point& point) const {
     for (std::size_t i = 0; i + 1 < point.x.size(); ++i) {
-        const double lack = problem_.d_min - (point.x[i] - point.x[i + 1]);
+        const double lack = problem_->d_min - (point.x[i] - point.x[i + 1]);
         if (!(lack > 0.0)) continue;
-        const double slope = 2.0 * problem_.gamma * lack, curvature = 2.0 * problem_.gamma;
+        const double slope = 2.0 * problem_->gamma * lack, curvature = 2.0 * problem_->gamma;
         point.value += 0.5 * slope * lack;
         point.gradient[i] -= slope;
         point.gradient[i + 1] += slope;
@@ -150,7 +158,7 @@ bool Newton::descend(double spacing) {
 /// Whether kinks of lambda(t) are a matter of the block of nodes first..last: a node that moves alone sits where MEP is
 /// flat in lambda, and a block that holds an end at its bound does not move.
 bool Newton::kinks_matter(std::size_t first, std::size_t last) const {
-    if (problem_.soft) return true;
+    if (problem_->soft) return true;
     const auto at_bound = [this](std::size_t i) {
         return std::isfinite(bound_low_[i]) && (here_.x[i] <= bound_low_[i] || here_.x[i] >= bound_high_[i]);
     };
@@ -171,7 +179,7 @@ bool Newton::choose_pieces() {
 /// The same for one block. If it sits on a table's entry it takes the piece on the side where the value falls, or is held
 /// there if the value rises on both.
 bool Newton::choose_pieces(std::size_t first, std::size_t last) {
-    const NoiseSchedule& noise = problem_.noise;
+    const NoiseSchedule& noise = problem_->noise;
     const bool matter = kinks_matter(first, last);
     double to_right = 0.0, to_left = 0.0;  // the value's slopes along the block's shift
     bool on_entry = false;

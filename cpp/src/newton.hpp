@@ -13,10 +13,14 @@ namespace hso::detail {
 
 /// Safeguarded Newton for the nodes of a schedule: sequential quadratic programming with the exact tridiagonal Hessian of
 /// MEP (plus, for a soft problem, the spacing penalty), spacing and bounds by the active set of ChainQp, and a line search.
-/// Every iterate keeps the spacing. One object serves any number of runs without allocating.
+/// Every iterate keeps the spacing. One object serves any number of runs without allocating, and one problem after the other.
 class Newton {
   public:
-    explicit Newton(const Problem& problem);
+    Newton() = default;  ///< to be reset before use
+    explicit Newton(const Problem& problem) { reset(problem); }
+
+    /// For `problem`, which must outlive its use here, from now on; allocates only for more nodes than ever before.
+    void reset(const Problem& problem);
 
     struct Result {
         double value;  ///< MEP, plus the penalty of a soft problem
@@ -35,7 +39,7 @@ class Newton {
   private:
     /// A point x (strictly decreasing: t, or -lambda) with everything known there.
     struct Point {
-        explicit Point(std::size_t n);
+        void resize(std::size_t n);
         std::vector<double> x, lambdas, slope;  ///< slope: dlambda/dx
         std::vector<double> mep_gradient;       ///< in lambda
         std::vector<double> gradient, diagonal, off_diagonal;
@@ -53,7 +57,7 @@ class Newton {
     bool choose_pieces(std::size_t first, std::size_t last);
     bool kinks_matter(std::size_t first, std::size_t last) const;
 
-    const Problem& problem_;
+    const Problem* problem_ = nullptr;
     ChainQp qp_;
     Point here_, trial_;
     std::vector<double> step_, slack_, room_low_, room_high_;

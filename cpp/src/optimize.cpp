@@ -1,9 +1,11 @@
 #include <hso/optimize.hpp>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
-#include <limits>
+#include <stdexcept>
+#include <utility>
 
 #include "exact.hpp"
 #include "problem.hpp"
@@ -12,53 +14,104 @@
 
 namespace hso {
 
+namespace detail {
+
+/// Every search with the memory it works in.
+struct Searches {
+    ExactSearch exact;
+    PsiSearch psi;
+    SearchResult found;
+    std::atomic_flag at_work;
+
+    static Searches& of(Workspace& workspace) {
+        if (!workspace.searches_) workspace.searches_ = std::make_unique<Searches>();
+        return *workspace.searches_;
+    }
+};
+
+}  // namespace detail
+
 namespace {
 
-detail::SearchResult run(const detail::Problem& problem, const Options& options, detail::ExactSearch& exact) {
-    const Search search = detail::choose_search(options);
+/// Fills searches.found.
+void search(const detail::Problem& problem, const Options& options, detail::Searches& searches) {
+    detail::SearchResult& found = searches.found;
+    found = detail::SearchResult{.t = std::move(found.t)};
+    const Search kind = detail::choose_search(options);
     if (problem.intervals == 0) {
         // one call, then to sigma 0: nothing to minimize, and the call belongs to the most noise
-        detail::SearchResult only;
-        only.t = {problem.t_max.second};
-        if (search == Search::exact) only.lower_bound = 0.0;
-        return only;
+        found.t.assign(1, problem.t_max.second);
+        if (kind == Search::exact) found.lower_bound = 0.0;
+        return;
     }
-    switch (search) {
-        case Search::exact: return exact.run(problem, options);
-        case Search::bilevel: return detail::search_bilevel(problem, options);
-        case Search::paper: return detail::search_paper(problem, options);
+    switch (kind) {
+        case Search::exact: return searches.exact.run(problem, options, found);
+        case Search::bilevel: return searches.psi.run_bilevel(problem, options, found);
+        case Search::paper: return searches.psi.run_paper(problem, options, found);
     }
-    return {};
 }
 
+void optimize(const detail::Problem& problem, const Options& options, detail::Searches& searches, Schedule& schedule) {
+    const auto start = std::chrono::steady_clock::now();
+    search(problem, options, searches);
+    const detail::SearchResult& found = searches.found;
+    detail::make_schedule(problem, found.t, found.rho, schedule);
+    schedule.evaluations = found.evaluations;
+    schedule.generations = found.generations;
+    if (schedule.status != Status::collapsed) schedule.status = found.status;
+    if (!std::isnan(found.lower_bound)) {
+        schedule.lower_bound = std::min(found.lower_bound, schedule.fitness);
+        schedule.gap = schedule.fitness > 0.0 ? (schedule.fitness - schedule.lower_bound) / schedule.fitness : 0.0;
+    }
+    schedule.elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Holds searches for one call.
+class Turn {
+  public:
+    explicit Turn(detail::Searches& searches) : searches_(searches) {
+        if (searches_.at_work.test_and_set(std::memory_order_acquire))
+            throw std::logic_error("workspace is at work in another call: it serves one at a time");
+    }
+    ~Turn() { searches_.at_work.clear(std::memory_order_release); }
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+  private:
+    detail::Searches& searches_;
+};
+
 }  // namespace
+
+Workspace::Workspace() noexcept = default;
+Workspace::~Workspace() = default;
+Workspace::Workspace(Workspace&&) noexcept = default;
+Workspace& Workspace::operator=(Workspace&&) noexcept = default;
+
+void Workspace::release() noexcept { searches_.reset(); }
+
+void optimize(const NoiseSchedule& noise, int nfe, const Options& options, Workspace& workspace, Schedule& out) {
+    const detail::Problem problem = detail::make_problem(noise, nfe, options);
+    detail::Searches& searches = detail::Searches::of(workspace);
+    const Turn turn(searches);
+    optimize(problem, options, searches, out);
+}
+
+Schedule optimize(const NoiseSchedule& noise, int nfe, const Options& options) {
+    detail::Searches searches;  // what a workspace would hold
+    Schedule schedule;
+    optimize(detail::make_problem(noise, nfe, options), options, searches, schedule);
+    return schedule;
+}
 
 std::vector<Schedule> optimize(const NoiseSchedule& noise, std::span<const int> nfe, const Options& options) {
     std::vector<detail::Problem> problems;  // all are checked before the first is searched
     problems.reserve(nfe.size());
     for (int n : nfe) problems.push_back(detail::make_problem(noise, n, options));
-    detail::ExactSearch exact;
-    std::vector<Schedule> schedules;
-    schedules.reserve(nfe.size());
-    for (const detail::Problem& problem : problems) {
-        const auto start = std::chrono::steady_clock::now();
-        detail::SearchResult found = run(problem, options, exact);
-        Schedule schedule = detail::make_schedule(problem, std::move(found.t), found.rho);
-        schedule.evaluations = found.evaluations;
-        schedule.generations = found.generations;
-        if (schedule.status != Status::collapsed) schedule.status = found.status;
-        if (!std::isnan(found.lower_bound)) {
-            schedule.lower_bound = std::min(found.lower_bound, schedule.fitness);
-            schedule.gap = schedule.fitness > 0.0 ? (schedule.fitness - schedule.lower_bound) / schedule.fitness : 0.0;
-        }
-        schedule.elapsed = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-        schedules.push_back(std::move(schedule));
-    }
+    detail::Searches searches;
+    std::vector<Schedule> schedules(nfe.size());
+    for (std::size_t i = 0; i < problems.size(); ++i) optimize(problems[i], options, searches, schedules[i]);
     return schedules;
-}
-
-Schedule optimize(const NoiseSchedule& noise, int nfe, const Options& options) {
-    return std::move(optimize(noise, std::span(&nfe, 1), options).front());
 }
 
 }  // namespace hso

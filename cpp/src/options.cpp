@@ -3,6 +3,7 @@
 
 #include <hso/options.hpp>
 #include <hso/schedule.hpp>
+#include <hso/version.hpp>
 
 #include "invalid.hpp"
 #include "problem.hpp"
@@ -38,6 +39,16 @@ Limits choose_limits(const Options& options) {
 
 ErrorProxy choose_proxy(const NoiseSchedule& noise, const Options& options) {
     return options.proxy ? *options.proxy : ErrorProxy::standard(noise);
+}
+
+void check_solvers(const Options& options) {
+    if (has_nlopt()) return;
+    const auto refuse = [](std::string_view name, std::string_view value, std::string_view limit) {
+        throw_invalid(name, value, std::string(limit).append(" (this library was built without NLopt)"));
+    };
+    if (options.objective == LowerObjective::dm_nonuni) refuse("objective", to_string(options.objective), "mep");
+    if (choose_search(options) == Search::paper) refuse("search", to_string(Search::paper), "exact or bilevel");
+    if (choose_local(options) == LocalSolver::slsqp) refuse("local", to_string(LocalSolver::slsqp), "newton");
 }
 
 void check_options(const Options& options) {

@@ -14,7 +14,6 @@ namespace hso::detail {
 
 namespace {
 
-constexpr int kMaxNfe = 10000;
 constexpr std::pair<double, double> kPublishedTMin = {0.01, 0.03}, kPublishedTMax = {0.96, 1.0};
 // exp(-lambda)/shift of the last node times nfe. The step to sigma 0 errs as the square of where it starts, the others of a second-order
 // solver as 1/nfe^2; without that step the noise that is left is the error. Measured: docs/quality.md.
@@ -54,6 +53,7 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
     if (nfe < 1) throw_invalid("nfe", std::to_string(nfe), "an integer >= 1");
     if (nfe > kMaxNfe) throw_invalid("nfe", std::to_string(nfe), "at most " + std::to_string(kMaxNfe));
     check_options(options);
+    check_solvers(options);
     const bool as_published = choose_limits(options) == Limits::published;
     const double most = noise.t_range().second;
     const Range t_max = resolve("t_max", noise, options.t_max, as_published ? published(noise, kPublishedTMax) : Range(most, most));

@@ -13,6 +13,9 @@ namespace hso::detail {
 /// Nodes are kept at least this far apart in t even where no spacing is asked for: a schedule is strictly monotone.
 constexpr double kLeastSpacing = 1e-9;
 
+/// Network calls of one schedule at most.
+constexpr int kMaxNfe = 10000;
+
 /// What is minimized, over which nodes, within which bounds: options checked and resolved against one noise schedule.
 struct Problem {
     NoiseSchedule noise;
@@ -43,6 +46,8 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
 
 /// The checks of Options that need no noise schedule.
 void check_options(const Options& options);
+/// Refuses searches that this build lacks (they need NLopt).
+void check_solvers(const Options& options);
 
 /// What the options ask for, or the default for their objective.
 Search choose_search(const Options& options);

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <vector>
+#include <span>
 
 #include <hso/schedule.hpp>
 
@@ -8,8 +8,8 @@
 
 namespace hso::detail {
 
-/// The schedule that samples at the optimized nodes `t` (problem.nodes(), strictly decreasing) under the problem's
-/// terminal, with its figures of merit.
-Schedule make_schedule(const Problem& problem, std::vector<double> t, double rho);
+/// Fills `schedule`, whatever it was, with the one that samples at the optimized nodes `t` (problem.nodes(), strictly
+/// decreasing) under the problem's terminal, with its figures of merit. Reuses its vectors.
+void make_schedule(const Problem& problem, std::span<const double> t, double rho, Schedule& schedule);
 
 }  // namespace hso::detail

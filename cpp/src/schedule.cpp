@@ -1,5 +1,6 @@
 #include <hso/schedule.hpp>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string>
@@ -26,41 +27,40 @@ bool has_collapsed(std::span<const double> lambdas) {
 
 }  // namespace
 
-Schedule make_schedule(const Problem& problem, std::vector<double> t, double rho) {
+void make_schedule(const Problem& problem, std::span<const double> t, double rho, Schedule& schedule) {
     const NoiseSchedule& noise = problem.noise;
-    std::vector<double> lambdas(t.size());
+    const auto nfe = static_cast<std::size_t>(problem.nfe);
+    for (auto* column : {&schedule.t, &schedule.lambdas, &schedule.sigmas}) column->resize(nfe + 1);
+    schedule.timesteps.resize(nfe);
+    const std::span<double> lambdas = std::span(schedule.lambdas).first(t.size());
     noise.lambda(t, lambdas);
-    Schedule schedule;
     schedule.nfe = problem.nfe;
     schedule.terminal = problem.terminal;
     schedule.mep = problem.value(lambdas);
     schedule.penalty = spacing_penalty(t, problem.d_min, problem.gamma);
     schedule.fitness = schedule.mep + schedule.penalty;
     schedule.psi = {.rho = rho, .t_min = t.back(), .t_max = t.front()};
+    schedule.lower_bound = schedule.gap = std::numeric_limits<double>::quiet_NaN();
     schedule.min_spacing = min_spacing(t);
     schedule.d_min = problem.d_min;
+    schedule.evaluations = 0;
+    schedule.generations = 0;
+    schedule.elapsed = 0.0;
     schedule.status = has_collapsed(lambdas) ? Status::collapsed : Status::converged;
 
-    const auto nfe = static_cast<std::size_t>(problem.nfe);
     const bool ends_at_zero = problem.terminal != Terminal::t_min;
-    schedule.timesteps.resize(nfe);
-    noise.timestep(std::span(lambdas).first(nfe), schedule.timesteps);
-    t.resize(nfe + 1, 0.0);
-    lambdas.resize(nfe + 1);
+    noise.timestep(lambdas.first(nfe), schedule.timesteps);
+    std::copy(t.begin(), t.end(), schedule.t.begin());
     if (ends_at_zero) {
-        t.back() = 0.0;
-        lambdas.back() = std::numeric_limits<double>::infinity();
+        schedule.t.back() = 0.0;
+        schedule.lambdas.back() = std::numeric_limits<double>::infinity();
     }
-    schedule.sigmas.resize(nfe + 1);
     for (std::size_t i = 0; i < nfe + 1; ++i) {
         if (i == nfe && ends_at_zero)
             schedule.sigmas[i] = 0.0;
         else
-            schedule.sigmas[i] = noise.family() == Family::flow ? noise.sigma(lambdas[i]) : std::exp(-lambdas[i]);
+            schedule.sigmas[i] = noise.family() == Family::flow ? noise.sigma(schedule.lambdas[i]) : std::exp(-schedule.lambdas[i]);
     }
-    schedule.t = std::move(t);
-    schedule.lambdas = std::move(lambdas);
-    return schedule;
 }
 
 }  // namespace detail
@@ -71,6 +71,8 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
         detail::throw_invalid("t", std::to_string(t.size()) + " nodes",
                               "at least " + std::to_string(1 + extra) + " long for terminal " +
                                   std::string(to_string(options.terminal)));
+    const std::size_t most = static_cast<std::size_t>(detail::kMaxNfe) + extra;
+    if (t.size() > most) detail::throw_invalid("t", std::to_string(t.size()) + " nodes", "at most " + std::to_string(most) + " long");
     for (std::size_t i = 1; i < t.size(); ++i)
         if (!(t[i] < t[i - 1]))
             detail::throw_invalid("t[" + std::to_string(i) + "]", t[i], "below the node before it: t must decrease strictly");
@@ -89,7 +91,8 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
                                   .rho = {},
                                   .t_min = {},
                                   .t_max = {}};
-    Schedule schedule = detail::make_schedule(problem, {t.begin(), t.end()}, std::numeric_limits<double>::quiet_NaN());
+    Schedule schedule;
+    detail::make_schedule(problem, t, std::numeric_limits<double>::quiet_NaN(), schedule);
     schedule.status = Status::given;
     return schedule;
 }

@@ -16,8 +16,8 @@ HEADERS = ROOT / "cpp/include/hso"
 PAGE = "api/cpp.md"
 MARK = "<!-- the headers' declarations -->"
 # in a reader's order
-ORDER = ["optimize", "options", "schedule", "noise_schedule", "error_proxy", "objective", "spacing", "start"]
-ORDER += ["chain", "error_model"]
+ORDER = ["optimize", "workspace", "options", "schedule", "noise_schedule", "error_proxy", "objective", "spacing"]
+ORDER += ["start", "chain", "error_model", "try", "version"]
 NAME = re.compile(r"^(?:class|struct|enum class|using)\s+(\w+)|(\w+)\s*(?:\(|= )")
 
 
@@ -40,7 +40,8 @@ def body(text: str) -> list[str]:
     inside = re.search(r"^namespace hso \{\n(.*)^\}  // namespace hso", text, re.DOTALL | re.MULTILINE)
     if not inside:
         raise ValueError("a public header must open namespace hso and close it with '}  // namespace hso'")
-    public = re.sub(r"^namespace detail \{.*?^\}\n", "", inside[1], flags=re.DOTALL | re.MULTILINE)
+    declared = inside[1].replace("HSO_EXPORT ", "")
+    public = re.sub(r"^namespace detail \{.*?^\}\n", "", declared, flags=re.DOTALL | re.MULTILINE)
     return re.sub(r"\n  private:\n.*?^(?=\};)", "\n", public, flags=re.DOTALL | re.MULTILINE).splitlines()
 
 

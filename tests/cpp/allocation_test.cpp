@@ -2,7 +2,11 @@
 #include <hso/optimize.hpp>
 
 #include <cstdlib>
+#include <limits>
 #include <new>
+#include <optional>
+#include <stdexcept>
+#include <utility>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -13,6 +17,7 @@
 #include "exact.hpp"
 #include "lower_level.hpp"
 #include "newton.hpp"
+#include "random_requests.hpp"
 #include "support.hpp"
 
 namespace {
@@ -140,7 +145,7 @@ TEST_CASE("Newton and the lower level with it allocate nothing after their const
             }
 }
 
-TEST_CASE("the bi-level searches allocate as often for 40 generations as for one") {
+TEST_CASE("the bi-level searches allocate as often for 40 generations as for one" * doctest::test_suite("nlopt")) {
     for (Search search : {Search::bilevel, Search::paper})
         for (const auto& noise : schedules())
             for (double d_min : {0.0, 0.05, 0.095}) {
@@ -188,4 +193,115 @@ TEST_CASE("exact for a steep proxy allocates as often for a hard problem as for 
         for (const auto& noise : schedules())
             CHECK(allocations_of([&] { optimize(noise, nfe, with(Search::exact, 0.0, 4.0)); }) <= counts[0] + 40);
     }
+}
+
+// Starting a std::thread takes memory: where nothing is allocated, none was started.
+
+TEST_CASE("a call that a workspace has served allocates nothing when it is repeated at once") {
+    Random random(12);
+    for (int i = 0; i < 150; ++i) {
+        const int nfe = 1 + static_cast<int>(random.below(20));
+        const Request request = i % 4 ? random_exact_request(random, nfe) : random_bilevel_request(random, nfe);
+        Workspace workspace;
+        Schedule out;
+        CHECK(allocations_of([&] { request.run(workspace, out); }) > 0);
+        CAPTURE(i);
+        CAPTURE(nfe);
+        CHECK(allocations_of([&] { request.run(workspace, out); }) == 0);
+    }
+}
+
+TEST_CASE("a workspace that has served some calls allocates nothing for them in any order") {
+    Random random(13);
+    std::vector<Request> requests;
+    for (int nfe = 4; nfe <= 12; ++nfe)
+        for (int i = 0; i < 20; ++i) requests.push_back(i % 5 ? random_exact_request(random, nfe) : random_bilevel_request(random, nfe));
+    for (int nfe : {1, 2, 3, 20, 50, 100})
+        for (int i = 0; i < 3; ++i) requests.push_back(random_exact_request(random, nfe));
+    Workspace workspace;
+    Schedule out;
+    for (const Request& request : requests) request.run(workspace, out);
+    for (std::size_t run = 0; run < 2 * requests.size(); ++run) {
+        const std::size_t at = random.below(requests.size());
+        CAPTURE(at);
+        CHECK(allocations_of([&] { requests[at].run(workspace, out); }) == 0);
+    }
+}
+
+TEST_CASE("the default request of every family, terminal and proxy allocates nothing when it is repeated") {
+    const auto table = ErrorProxy::table(std::vector{-4.0, 0.0, 4.0}, std::vector{2.0, 1.0, 0.3});
+    for (const Named& named : every_schedule())
+        for (Terminal terminal : {Terminal::zero, Terminal::t_min, Terminal::skip})
+            for (const auto& proxy : {std::optional<ErrorProxy>(), std::optional(table)}) {
+                CAPTURE(named.name);
+                CAPTURE(to_string(terminal));
+                const Options options{.terminal = terminal, .proxy = proxy, .gap = 1e-4};
+                Workspace workspace;
+                Schedule out;
+                const auto run = [&] {
+                    for (int nfe : {4, 12, 7}) optimize(named.noise, nfe, options, workspace, out);
+                };
+                run();
+                CHECK(allocations_of(run) == 0);
+            }
+}
+
+TEST_CASE("without a certificate a workspace allocates nothing for what it has not seen, if it has seen as many nodes") {
+    Workspace workspace;
+    Schedule out;
+    for (int nfe : {3, 12}) optimize(sd_noise(), nfe, with(Search::exact, 0.0), workspace, out);
+    for (const auto& noise : schedules())
+        for (int nfe = 1; nfe <= 12; ++nfe)
+            for (double share : {0.0, 0.5, 0.99}) {
+                const auto options = with(Search::exact, share * 0.95 / nfe);
+                CHECK(allocations_of([&] { optimize(noise, nfe, options, workspace, out); }) == 0);
+            }
+}
+
+TEST_CASE("a server's workspace stops allocating, though no two requests are the same") {
+    // flow models whose shift depends on the image's size, with a certificate
+    Random random(14);
+    Workspace workspace;
+    Schedule out;
+    const auto request = [&] {
+        const Request next{NoiseSchedule::flow(random.uniform(1.0, 10.0)), 4 + static_cast<int>(random.below(9))};
+        return allocations_of([&] { next.run(workspace, out); });
+    };
+    for (int i = 0; i < 100; ++i) request();
+    long long later = 0;
+    for (int i = 0; i < 500; ++i) later += request() > 0;
+    CHECK(later <= 5);
+}
+
+TEST_CASE("an exception costs a workspace none of its memory") {
+    Workspace workspace;
+    Schedule out;
+    Options interrupted;
+    const auto good = [&] { optimize(sd_noise(), 10, {}, workspace, out); };
+    good();
+    int calls = 0;
+    interrupted.on_generation = [&] {
+        if (++calls == 2) throw std::domain_error("enough");
+    };
+    CHECK_THROWS_AS(optimize(sd_noise(), 10, interrupted, workspace, out), std::domain_error);
+    CHECK_THROWS_AS(optimize(sd_noise(), 10, {.gap = 0.0}, workspace, out), std::invalid_argument);
+    const NoiseSchedule noise = sd_noise();
+    CHECK(allocations_of([&] { optimize(noise, 10, {}, workspace, out); }) == 0);
+}
+
+TEST_CASE("a workspace allocates nothing before its first call, moves with its memory, and gives it back") {
+    const NoiseSchedule noise = sd_noise();
+    Schedule out;
+    long long first = 0, again = 0;
+    CHECK(allocations_of([] { Workspace unused; }) == 0);
+    Workspace workspace;
+    const auto call = [&](Workspace& with_memory) { return allocations_of([&] { optimize(noise, 8, {}, with_memory, out); }); };
+    CHECK((first = call(workspace)) > 0);
+    Workspace moved;
+    CHECK(allocations_of([&] { moved = std::move(workspace); }) == 0);
+    CHECK(call(moved) == 0);
+    CHECK((again = call(workspace)) > 0);
+    moved.release();
+    CHECK(call(moved) == again);
+    CHECK(first - again == 4);  // the result's vectors
 }

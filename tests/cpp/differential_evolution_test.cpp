@@ -22,7 +22,7 @@ using Point = std::vector<double>;
 EvolutionResult evolve(const Bounds& bounds, const EvolutionOptions& options, FunctionRef<double(std::span<const double>)> f,
                        std::uint64_t seed = 0, int threads = 1) {
     ThreadTeam team(threads);
-    return differential_evolution(
+    return DifferentialEvolution().minimize(
         bounds, options, seed, team, [&](std::size_t, std::span<const double> x) { return f(x); }, {});
 }
 
@@ -214,9 +214,9 @@ TEST_CASE("an exception of the function arrives, from whatever thread") {
             if (++calls > 70) throw std::runtime_error("from f");
             return static_cast<double>(calls);
         };
-        CHECK_THROWS_WITH_AS(differential_evolution(kUnitCube, {}, 0, team, broken, {}), "from f", std::runtime_error);
+        CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {}, 0, team, broken, {}), "from f", std::runtime_error);
         // the team is not harmed
-        const auto after = differential_evolution(
+        const auto after = DifferentialEvolution().minimize(
             kUnitCube, {}, 0, team, [](std::size_t, std::span<const double> x) { return sphere(x); }, {});
         CHECK(after.value < 1e-2);
     }
@@ -227,13 +227,13 @@ TEST_CASE("on_generation is called between generations, and may end the search")
     const auto f = [](std::size_t, std::span<const double> x) { return sphere(x); };
     int calls = 0;
     const auto result =
-        differential_evolution(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, [&] { ++calls; });
+        DifferentialEvolution().minimize(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, [&] { ++calls; });
     CHECK(result.generations == 7);
     CHECK(calls == 8);
     calls = 0;
     const auto stop = [&] {
         if (++calls == 3) throw std::domain_error("enough");
     };
-    CHECK_THROWS_WITH_AS(differential_evolution(kUnitCube, {.tolerance = 0.0}, 0, team, f, stop), "enough", std::domain_error);
+    CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {.tolerance = 0.0}, 0, team, f, stop), "enough", std::domain_error);
     CHECK(calls == 3);
 }

@@ -184,7 +184,7 @@ NoiseSchedule widest_table(std::size_t n, bool exploding) {
 
 }  // namespace
 
-TEST_CASE("exact is never above bilevel, and its bound never above either") {
+TEST_CASE("exact is never above bilevel, and its bound never above either" * doctest::test_suite("nlopt")) {
     Tally tally;
     for (int number = 0; number < 150; ++number) compare_with_bilevel(number, tally);
     CHECK(tally.uncertified + tally.collapsed < tally.cases / 3);
@@ -441,7 +441,7 @@ TEST_CASE("the gap asked for decides the work, not the schedule's quality") {
     }
 }
 
-TEST_CASE("exact and newton are not for DM-NonUni's bound") {
+TEST_CASE("exact and newton are not for DM-NonUni's bound" * doctest::test_suite("nlopt")) {
     Options options;
     options.objective = LowerObjective::dm_nonuni;
     options.evolution = {.population_factor = 1, .max_generations = 0};
@@ -457,7 +457,7 @@ TEST_CASE("exact and newton are not for DM-NonUni's bound") {
     }
 }
 
-TEST_CASE("a list of nfe gives what single calls give, in its order") {
+TEST_CASE("a list of nfe gives what single calls give, in its order" * doctest::test_suite("nlopt")) {
     const int counts[] = {8, 4, 20, 4, 1, 60, 2, 8};
     for (Search search : {Search::exact, Search::bilevel, Search::paper})
         for (Terminal terminal : {Terminal::zero, Terminal::t_min}) {
@@ -479,7 +479,7 @@ TEST_CASE("a list of nfe gives what single calls give, in its order") {
     CHECK(refuses("nfe must", [&] { optimize(sd_noise(), bad); }));
 }
 
-TEST_CASE("exact gives the same bits in every run, with any threads and seed") {
+TEST_CASE("exact gives the same bits in every run, with any threads and seed" * doctest::test_suite("nlopt")) {
     for (int number = 600; number < 620; ++number) {
         Case c = random_case(number);
         CAPTURE(number);

@@ -147,7 +147,7 @@ TEST_CASE("Newton goes on where the Hessian is indefinite") {
     }
 }
 
-TEST_CASE("Newton over t and over lambda agrees with SLSQP") {
+TEST_CASE("Newton over t and over lambda agrees with SLSQP" * doctest::test_suite("nlopt")) {
     Random random(92);
     std::vector<NoiseSchedule> schedules = smooth_schedules();
     schedules.push_back(sd_noise());
@@ -240,7 +240,7 @@ TEST_CASE("on a rough table blocks of tied nodes settle where no shift of theirs
     CHECK(floating > 20);
 }
 
-TEST_CASE("soft spacing: Newton agrees with a minimizer that needs no derivatives") {
+TEST_CASE("soft spacing: Newton agrees with a minimizer that needs no derivatives" * doctest::test_suite("nlopt")) {
     Random random(95);
     std::vector<NoiseSchedule> schedules = smooth_schedules();
     schedules.push_back(sd_noise());

@@ -35,7 +35,7 @@ Options with(Search search, Terminal terminal) {
 
 }  // namespace
 
-TEST_CASE("between fixed ends both searches find the golden minimum") {
+TEST_CASE("between fixed ends both searches find the golden minimum" * doctest::test_suite("nlopt")) {
     for (std::string_view name : kGoldenTables) {
         const auto noise = golden_noise(name);
         for (const auto& entry : golden()["tables"][std::string(name)]["local_minimum_fixed_ends"])
@@ -82,7 +82,7 @@ TEST_CASE("bilevel finds the golden optimum under the spacing, and keeps the spa
     }
 }
 
-TEST_CASE("the published search gives the published indices and ends") {
+TEST_CASE("the published search gives the published indices and ends" * doctest::test_suite("nlopt")) {
     const auto noise = sd_noise();
     const auto ddim = optimize(noise, 4, with(Search::paper, Terminal::zero));
     CHECK(close(indices(ddim), {959, 708, 376, 29}));
@@ -95,7 +95,7 @@ TEST_CASE("the published search gives the published indices and ends") {
     }
 }
 
-TEST_CASE("the published search ends as low as SciPy's run of it") {
+TEST_CASE("the published search ends as low as SciPy's run of it" * doctest::test_suite("nlopt")) {
     for (std::string_view name : {"sd_scaled_linear", "hso_code_linear"}) {
         const auto noise = golden_noise(name);
         for (const auto& entry : oracle()["tables"][std::string(name)]["published_search"]) {
@@ -113,7 +113,7 @@ TEST_CASE("the published search ends as low as SciPy's run of it") {
     }
 }
 
-TEST_CASE("the published search misses its own spacing at nfe 6 where bilevel keeps it at a lower fitness") {
+TEST_CASE("the published search misses its own spacing at nfe 6 where bilevel keeps it at a lower fitness" * doctest::test_suite("nlopt")) {
     const auto noise = sd_noise();
     const auto paper = optimize(noise, 6, with(Search::paper, Terminal::t_min));
     const auto bilevel = optimize(noise, 6, with(Search::bilevel, Terminal::t_min));

@@ -86,7 +86,7 @@ TEST_CASE("published ends beyond a noise schedule's range are named") {
     CHECK(message.find("the default") != std::string::npos);
 }
 
-TEST_CASE("an exception of on_generation ends the search and arrives") {
+TEST_CASE("an exception of on_generation ends the search and arrives" * doctest::test_suite("nlopt")) {
     for (Search search : {Search::bilevel, Search::paper}) {
         int calls = 0;
         Options options;

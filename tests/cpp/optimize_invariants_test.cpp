@@ -149,7 +149,7 @@ bool identical(const Schedule& a, const Schedule& b) {
 
 }  // namespace
 
-TEST_CASE("random problems give schedules that keep every promise") {
+TEST_CASE("random problems give schedules that keep every promise" * doctest::test_suite("nlopt")) {
     Random random(61);
     for (int i = 0; i < 400; ++i) {
         const Case c = random_case(random);
@@ -165,7 +165,7 @@ TEST_CASE("random problems give schedules that keep every promise") {
     }
 }
 
-TEST_CASE("the result is bitwise the same for any number of threads and every run") {
+TEST_CASE("the result is bitwise the same for any number of threads and every run" * doctest::test_suite("nlopt")) {
     Random random(62);
     for (int i = 0; i < 40; ++i) {
         Case c = random_case(random);
@@ -178,7 +178,7 @@ TEST_CASE("the result is bitwise the same for any number of threads and every ru
     }
 }
 
-TEST_CASE("the seed matters, the published settings do not hide it") {
+TEST_CASE("the seed matters, the published settings do not hide it" * doctest::test_suite("nlopt")) {
     Options options;
     options.evolution.max_generations = 0;
     options.search = Search::paper;
@@ -189,7 +189,7 @@ TEST_CASE("the seed matters, the published settings do not hide it") {
     CHECK_FALSE(identical(first, second));
 }
 
-TEST_CASE("1, 2 and 100 calls, every terminal and search") {
+TEST_CASE("1, 2 and 100 calls, every terminal and search" * doctest::test_suite("nlopt")) {
     for (Terminal terminal : {Terminal::zero, Terminal::t_min, Terminal::skip})
         for (Search search : {Search::bilevel, Search::paper})
             for (int nfe : {1, 2, 100}) {
@@ -212,7 +212,7 @@ TEST_CASE("one call to sigma 0 starts from the most noise") {
     CHECK(s.fitness == 0.0);
 }
 
-TEST_CASE("tables of 2 and of 10,000 entries") {
+TEST_CASE("tables of 2 and of 10,000 entries" * doctest::test_suite("nlopt")) {
     Random random(63);
     for (std::size_t n : {2, 10000})
         for (Search search : {Search::bilevel, Search::paper}) {
@@ -228,7 +228,7 @@ TEST_CASE("tables of 2 and of 10,000 entries") {
         }
 }
 
-TEST_CASE("proxies that reward huge steps keep schedules strictly monotone") {
+TEST_CASE("proxies that reward huge steps keep schedules strictly monotone" * doctest::test_suite("nlopt")) {
     for (double p : {3.0, 4.0})
         for (const auto& noise : {sd_noise(), NoiseSchedule::flow(3.0), NoiseSchedule::edm()})
             for (Search search : {Search::bilevel, Search::paper})

@@ -97,6 +97,11 @@ TEST_CASE("nodes that are no schedule are refused by name") {
     CHECK(refuses("t", build({1.5, 0.5})));
     CHECK(refuses("t", build({0.5, 0.0})));
     CHECK(refuses("t", build({std::nan("")})));
+    std::vector<double> many(10001);
+    for (std::size_t i = 0; i < many.size(); ++i) many[i] = 0.9 - 1e-5 * static_cast<double>(i);
+    CHECK(refuses("t must be at most 10000 long", build(many)));
+    many.pop_back();
+    CHECK(!refuses("t", build(many)));
     options.terminal = Terminal::t_min;
     CHECK(refuses("t must", build({0.5})));
     options.gamma = -1.0;

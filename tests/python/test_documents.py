@@ -32,6 +32,7 @@ SKIPPED = {
         "minutes: installs everything, runs the demo and all tests",
         "builds and installs the C++ library, tests/consumer/run.sh does that",
     ],
+    "docs/embedding.md": ["builds and installs the C++ library, tests/consumer/run.sh does that"],
     "docs/examples.md": [
         *["downloads a model"] * 4,
         "builds and installs the C++ library, tests/consumer/run.sh does that",

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include <hso/export.h>
+
 namespace hso {
 
 /// Points in order, 0 to count - 1, of which a chain picks some in that order, and where it may begin and end.
@@ -31,8 +33,8 @@ struct ChainPath {
 /// The cheapest chains of 1, 2, ..., max_edges edges (1..10000), result i of i + 1 edges, exact for any costs.
 /// `cost`: M * M entries, cost[i * M + j] of the edge from point i to j > i; those with j <= i are not read.
 /// O(M^2 max_edges) time, O(M max_edges) memory beside `cost`.
-std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<const double> cost, std::size_t max_edges,
-                                       double discount = 1.0);
+HSO_EXPORT std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<const double> cost, std::size_t max_edges,
+                                                  double discount = 1.0);
 
 /// Fills cost[k - j - 1], for each k in j + 1 .. M - 1, with the cost of the edge from point j to k after node i.
 using CostWithMemory = std::function<void(std::size_t i, std::size_t j, std::span<double> cost)>;
@@ -41,8 +43,8 @@ using CostWithMemory = std::function<void(std::size_t i, std::size_t j, std::spa
 /// those of a chain's first edge, which has no node before; `cost` gives the others. It is called on the calling thread
 /// for i < j < M - 1 that an edge may join, once for the search and again for the chains found, and has to give the
 /// same numbers each time. O(M^3 max_edges) time, O(M^2 max_edges) memory.
-std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, std::span<const double> first,
-                                                   const CostWithMemory& cost, std::size_t max_edges,
-                                                   double discount = 1.0);
+HSO_EXPORT std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, std::span<const double> first,
+                                                              const CostWithMemory& cost, std::size_t max_edges,
+                                                              double discount = 1.0);
 
 }  // namespace hso

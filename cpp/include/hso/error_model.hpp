@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <hso/export.h>
 #include <hso/noise_schedule.hpp>
 #include <hso/options.hpp>
 
@@ -16,19 +17,20 @@ class Multistep;
 
 /// A linear multistep solver of the sampling ODE, as diffusers runs it.
 struct Solver {
+    /// Its family.
     enum class Kind {
         ddim,           ///< DDIM; Euler's method in VE coordinates (order 1)
         dpm_solver_pp,  ///< DPM-Solver++ (Lu et al. 2022): order 1, 2 (2M)
         unipc,          ///< UniPC with B_2 and its corrector (Zhao et al. 2023): order 1, 2, 3
     };
-    Kind kind = Kind::ddim;
-    int order = 1;
+    Kind kind = Kind::ddim;  ///< the family
+    int order = 1;           ///< of accuracy, as its family has it
 };
 
 /// What was measured of a model: rows of numbers, `rank` to a row, whose inner products are the averages over samples of the
 /// inner products of the images that they stand for. So the length of a row is the RMS of what it stands for.
 struct Measurements {
-    std::size_t rank = 0;
+    std::size_t rank = 0;                 ///< numbers in a row, at least 1
     std::vector<double> lambdas;          ///< M >= 4 teacher nodes, strictly increasing, the first at the most noise
     std::vector<double> x0;               ///< M rows: the network's predictions on the teacher's trajectories
     std::vector<double> states;           ///< M rows: y = x / alpha there
@@ -47,17 +49,19 @@ class ErrorModel {
   public:
     /// Throws std::invalid_argument for sizes that do not fit, values that are not finite, nodes out of order or outside the
     /// noise schedule's range.
-    ErrorModel(NoiseSchedule noise, Measurements measurements);
+    HSO_EXPORT ErrorModel(NoiseSchedule noise, Measurements measurements);
 
+    /// Numbers in a row of the measurements.
     std::size_t rank() const { return rank_; }
+    /// The noise schedule that was given.
     const NoiseSchedule& noise() const { return noise_; }
 
     /// The RMS error of the image that a schedule gives, against the teacher's. `lambdas`: N nodes for Terminal::zero and
     /// skip (without the last), N + 1 for t_min; strictly increasing, within the noise schedule's range. `gain` multiplies the initial noise.
-    double error(std::span<const double> lambdas, Solver solver, Terminal terminal, double gain = 1.0) const;
+    HSO_EXPORT double error(std::span<const double> lambdas, Solver solver, Terminal terminal, double gain = 1.0) const;
 
     /// The gain with the least error.
-    double best_gain(std::span<const double> lambdas, Solver solver, Terminal terminal) const;
+    HSO_EXPORT double best_gain(std::span<const double> lambdas, Solver solver, Terminal terminal) const;
 
     /// How the error of a single step is measured.
     enum class Carried {
@@ -67,30 +71,31 @@ class ErrorModel {
     };
     /// The RMS error of one DDIM step from the teacher's state at points[i] to points[j]: row-major (K, K + 1) for K strictly
     /// increasing points, the last column for the step to sigma 0; 0 where j <= i.
-    std::vector<double> jumps(std::span<const double> points, Carried carried) const;
+    HSO_EXPORT std::vector<double> jumps(std::span<const double> points, Carried carried) const;
 
     /// The RMS error of starting at each point from eps, rather than from the teacher's state.
-    std::vector<double> late_starts(std::span<const double> points, Carried carried) const;
+    HSO_EXPORT std::vector<double> late_starts(std::span<const double> points, Carried carried) const;
 
     /// Where to look for a schedule.
     struct Search {
-        Solver solver = {};
-        Terminal terminal = Terminal::zero;
+        Solver solver = {};                 ///< that will run the schedule
+        Terminal terminal = Terminal::zero;  ///< where its last step ends
         std::pair<double, double> first;  ///< range of the first node's lambda
         std::pair<double, double> last;   ///< of the last node's
         double least_gap = 0.02;          ///< between nodes, in lambda; multistep solvers do not run on much less
         /// What is minimized is error^2 + (caution * error of the start)^2 * sum over intervals of log(h / h of the start)^2: a schedule far
         /// from the start has to be so much better. The model is fitted to few samples, and 20 nodes can exploit that.
         double caution = 0.0;
-        int max_iterations = 60;
+        int max_iterations = 60;  ///< of Levenberg and Marquardt's method
     };
+    /// What improve() found.
     struct Found {
-        std::vector<double> lambdas;
-        double error = 0.0;
-        int evaluations = 0;
+        std::vector<double> lambdas;  ///< nodes, strictly increasing
+        double error = 0.0;           ///< error() of them
+        int evaluations = 0;          ///< of error() that it took
     };
     /// A local minimum of error(), with the caution asked for, near `start` (strictly increasing nodes), by Levenberg and Marquardt's method.
-    Found improve(std::span<const double> start, const Search& search) const;
+    HSO_EXPORT Found improve(std::span<const double> start, const Search& search) const;
 
   private:
     /// Natural cubic splines through the rows of a matrix.

@@ -1,5 +1,6 @@
 #pragma once
 
+/// @file
 /// Everything that the library offers.
 #include <hso/chain.hpp>
 #include <hso/error_model.hpp>
@@ -11,4 +12,9 @@
 #include <hso/schedule.hpp>
 #include <hso/spacing.hpp>
 #include <hso/start.hpp>
+#include <hso/try.hpp>
 #include <hso/version.hpp>
+#include <hso/workspace.hpp>
+
+/// Optimal few-step schedules for diffusion samplers.
+namespace hso {}

@@ -5,6 +5,8 @@
 #include <string>
 #include <utility>
 
+#include <hso/export.h>
+
 namespace hso {
 
 /// How alpha and sigma follow from lambda = log(alpha/sigma), the half log-SNR.
@@ -22,7 +24,7 @@ enum class Family {
 /// object may be used from any number of threads.
 ///
 /// Evaluations throw std::invalid_argument on NaN and on a t or lambda outside the schedule's range.
-class NoiseSchedule {
+class HSO_EXPORT NoiseSchedule {
   public:
     /// Discrete VP table: entry i sits at t = (i+1)/n with log(alpha) linear in t between entries, and the
     /// network timestep is n*t - 1. `alphas_cumprod` = alpha^2: n >= 2 strictly decreasing values in (0, 1).
@@ -62,31 +64,36 @@ class NoiseSchedule {
     double sigma(double lambda) const;     ///< noise scale
     double timestep(double lambda) const;  ///< what the network is told (fractional)
 
-    void lambda(std::span<const double> t, std::span<double> out) const;
-    void t(std::span<const double> lambda, std::span<double> out) const;
-    void alpha(std::span<const double> lambda, std::span<double> out) const;
-    void sigma(std::span<const double> lambda, std::span<double> out) const;
-    void timestep(std::span<const double> lambda, std::span<double> out) const;
+    void lambda(std::span<const double> t, std::span<double> out) const;         ///< of many t; `out` has their size
+    void t(std::span<const double> lambda, std::span<double> out) const;         ///< of many lambda, as the next ones
+    void alpha(std::span<const double> lambda, std::span<double> out) const;     ///< of many lambda
+    void sigma(std::span<const double> lambda, std::span<double> out) const;     ///< of many lambda
+    void timestep(std::span<const double> lambda, std::span<double> out) const;  ///< of many lambda
 
     /// lambda(t) and d lambda / d t from the right (a table is piecewise smooth; its last entry uses the left slope).
     struct LambdaSlope {
-        double lambda, dlambda_dt;
+        double lambda;      ///< half log-SNR at t
+        double dlambda_dt;  ///< its slope, below 0
     };
+    /// lambda and its slope at t.
     LambdaSlope lambda_slope(double t) const;
 
     /// log(sigma) and its first and second derivatives with respect to lambda.
     struct LogSigma {
-        double value, d1, d2;
+        double value;  ///< log(sigma)
+        double d1;     ///< its first derivative
+        double d2;     ///< its second
     };
+    /// log(sigma) and its derivatives at lambda; lambda must be finite.
     LogSigma log_sigma(double lambda) const;
 
     /// The noise level reached at u on the sampler's unshifted clock: shift u/(1 + (shift-1) u) for flow, u for the
     /// other families.
     double shifted(double u) const;
 
-    Family family() const;
-    double num_train_timesteps() const;
-    double shift() const;                         ///< 1 for all but flow
+    Family family() const;                           ///< how alpha and sigma follow from lambda
+    double num_train_timesteps() const;              ///< n, which scales the network's timestep
+    double shift() const;                            ///< 1 for all but flow
     std::pair<double, double> t_range() const;       ///< lowest and highest t with a finite lambda
     std::pair<double, double> lambda_range() const;  ///< lambda at the highest and at the lowest t
 

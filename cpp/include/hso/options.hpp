@@ -50,7 +50,7 @@ struct EvolutionOptions {
     int max_generations = 60;       ///< after the first population
     double tolerance = 0.01;        ///< stop when the fitness spread is below tolerance * |mean|
     double mutation_low = 0.5;      ///< the dithered F of a generation is drawn from [low, high)
-    double mutation_high = 1.0;
+    double mutation_high = 1.0;     ///< the end of that range, at most 2
     double crossover = 0.7;         ///< CR
 };
 
@@ -59,10 +59,10 @@ constexpr double kPublishedGamma = 1e9;
 
 /// Options of optimize().
 struct Options {
-    Terminal terminal = Terminal::zero;
+    Terminal terminal = Terminal::zero;     ///< where the last network call's interval ends
     std::optional<Search> search = {};      ///< default: exact for MEP, bilevel for DM-NonUni, which is no chain
     std::optional<LocalSolver> local = {};  ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
-    LowerObjective objective = LowerObjective::mep;
+    LowerObjective objective = LowerObjective::mep;  ///< what is minimized
     std::optional<ErrorProxy> proxy = {};  ///< default: ErrorProxy::standard
     /// Weight of the spacing penalty, >= 0. With Search::exact a value makes the spacing soft: the minimum of MEP plus
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
@@ -74,10 +74,10 @@ struct Options {
     std::pair<double, double> rho = {3.0, 16.0};  ///< range of psi's rho
     std::optional<std::pair<double, double>> t_min = {};  ///< range of the last optimized node's t; default: see Limits
     std::optional<std::pair<double, double>> t_max = {};  ///< of the first node's
-    std::uint64_t seed = 0;
+    std::uint64_t seed = 0;    ///< of differential evolution's random numbers
     int threads = 1;           ///< 0: one per processor. The result does not depend on it.
     int local_iterations = 80; ///< most objective evaluations of one lower-level solve (published: 80 iterations)
-    EvolutionOptions evolution = {};
+    EvolutionOptions evolution = {};  ///< of Search::bilevel and Search::paper
     /// Called between generations on the calling thread; an exception thrown here ends the search and reaches the caller.
     std::function<void()> on_generation = {};
 };

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include <hso/export.h>
 #include <hso/noise_schedule.hpp>
 #include <hso/options.hpp>
 #include <hso/start.hpp>
@@ -27,8 +28,8 @@ struct Schedule {
     std::vector<double> lambdas;    ///< N+1, strictly increasing; the last is +infinity for terminal zero and skip
     std::vector<double> sigmas;     ///< N+1, strictly decreasing: VE sigma (flow: s); the last is 0 for zero and skip
     std::vector<double> timesteps;  ///< N: what the network is told
-    int nfe = 0;
-    Terminal terminal = Terminal::zero;
+    int nfe = 0;                    ///< N, the number of network calls
+    Terminal terminal = Terminal::zero;  ///< where the last one's interval ends
     double mep = 0.0;      ///< the lower objective over the optimized nodes (eq. 8, or DM-NonUni's bound)
     double penalty = 0.0;  ///< gamma times the sum of eq. 10
     double fitness = 0.0;  ///< mep + penalty (eq. 9)
@@ -40,20 +41,21 @@ struct Schedule {
     std::int64_t evaluations = 0; ///< lower-level objective evaluations
     int generations = 0;          ///< of differential evolution
     double elapsed = 0.0;         ///< seconds
-    Status status = Status::given;
+    Status status = Status::given;  ///< how the search ended
 };
 
 /// Builds a schedule from nodes without a search: `t` strictly decreasing within the noise schedule, nfe nodes for
 /// Terminal::zero, nfe + 1 for t_min and skip. mep, penalty and fitness are those of the given nodes under `options`
 /// (its terminal, objective, proxy, gamma and d_min).
-Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double> t, const Options& options = {});
+HSO_EXPORT Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double> t, const Options& options = {});
 
-std::string_view to_string(Family value);
-std::string_view to_string(Terminal value);
-std::string_view to_string(Search value);
-std::string_view to_string(LocalSolver value);
-std::string_view to_string(LowerObjective value);
-std::string_view to_string(Limits value);
-std::string_view to_string(Status value);
+/// The enumerator's name; empty for a value that is none.
+HSO_EXPORT std::string_view to_string(Family value);
+HSO_EXPORT std::string_view to_string(Terminal value);       ///< the same
+HSO_EXPORT std::string_view to_string(Search value);         ///< the same
+HSO_EXPORT std::string_view to_string(LocalSolver value);    ///< the same
+HSO_EXPORT std::string_view to_string(LowerObjective value); ///< the same
+HSO_EXPORT std::string_view to_string(Limits value);         ///< the same
+HSO_EXPORT std::string_view to_string(Status value);         ///< the same
 
 }  // namespace hso
