@@ -17,4 +17,4 @@ fi
 export PYTHONPATH=$folder OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 found=$("$python" -c 'import diffusers; print(diffusers.__version__)')
 [ "$found" = "$oldest" ] || { echo "diffusers $found was imported in place of $oldest" >&2; exit 1; }
-"$python" -m pytest "$@" tests/python/test_diffusers_*.py tests/python/test_exports_diffusers.py
+"$python" -m pytest --numprocesses 2 --dist loadfile "$@" tests/python/test_diffusers_*.py tests/python/test_exports_diffusers.py
