@@ -17,8 +17,7 @@ from .checks import as_number, as_positive
 from .noise_schedule import NoiseSchedule, core_noise
 from .objective import ErrorProxy, core_proxy
 from .schedule_file import read_schedule, read_text, text_of, write_schedule
-from .schedule_options import Options, objective_options, plain
-from .schedule_options import read_only as read_only_options
+from .schedule_options import Options, frozen, objective_options, plain
 from .solvers import Solver, network_calls
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Schedule:
             array = np.array(getattr(self, name), dtype=np.float64)
             object.__setattr__(self, name, read_only(array))
         object.__setattr__(self, "gain", as_positive("gain", self.gain))
-        object.__setattr__(self, "options", read_only_options(self.options))
+        object.__setattr__(self, "options", frozen(self.options))
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "options": plain(self.options)}

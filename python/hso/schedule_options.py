@@ -35,11 +35,11 @@ def objective_arguments(options: Options) -> dict[str, Any]:
     }
 
 
-def read_only(value: Any) -> Any:
+def frozen(value: Any) -> Any:
     """Mappings and lists that cannot be changed, all the way down."""
     if isinstance(value, Mapping):
-        return MappingProxyType({str(name): read_only(each) for name, each in value.items()})
-    return tuple(read_only(each) for each in value) if isinstance(value, list | tuple) else value
+        return MappingProxyType({str(name): frozen(each) for name, each in value.items()})
+    return tuple(frozen(each) for each in value) if isinstance(value, list | tuple) else value
 
 
 def plain(value: Any) -> Any:
