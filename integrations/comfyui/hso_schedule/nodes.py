@@ -118,7 +118,12 @@ class HSOScheduleFile(_ScheduleNode):
     def INPUT_TYPES(cls):  # noqa: N802 - ComfyUI's name
         return {
             "required": {"file": (files.names(),)},
-            "optional": {"model": ("MODEL", {"tooltip": "If connected, a file of another family, or from above its highest sigma, is refused."})},
+            "optional": {
+                "model": (
+                    "MODEL",
+                    {"tooltip": "A file for another family, or from above its highest sigma, is refused."},
+                )
+            },
         }
 
     @classmethod
