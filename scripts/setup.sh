@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that are missing, makes .venv, and installs the package with the given extra (bench,
-# demo, lab or test). Used by ./run, ./test, bench/run.sh and bench/lab.sh; what is already there is left alone.
+# demo, lab or test; slow: test and fuzz). Used by ./run, ./test, scripts/test_slow.sh, bench/run.sh and bench/lab.sh;
+# what is already there is left alone.
 set -euo pipefail
-extra=${1:?usage: scripts/setup.sh bench|demo|lab|test}
+extra=${1:?usage: scripts/setup.sh bench|demo|lab|slow|test}
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build python3-dev python3-venv libnlopt-dev)
-[ "$extra" = test ] && packages+=(doctest-dev nlohmann-json3-dev pkg-config)
-[[ "$extra" = lab || "$extra" = test ]] && packages+=(dataset-fashion-mnist)
+[[ "$extra" = test || "$extra" = slow ]] && packages+=(doctest-dev nlohmann-json3-dev pkg-config valgrind)
+[ "$extra" = slow ] && packages+=(clang libclang-rt-dev llvm)
+[[ "$extra" = lab || "$extra" = test || "$extra" = slow ]] && packages+=(dataset-fashion-mnist)
 [ "$extra" = bench ] && packages+=(libbenchmark-dev)
 missing=()
 for package in "${packages[@]}"; do
@@ -37,8 +39,9 @@ stamp=.venv/installed-$extra
 if [ ! -e "$stamp" ] || [ -n "$(find "${sources[@]}" -type f -newer "$stamp" -not -name '*.pyc' -print -quit)" ]; then
   echo "Installing hso[$extra] into .venv"
   started=$(mktemp -p .venv)  # a source that changes while pip runs is newer than this
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[$extra]"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt ".[${extra/slow/test,fuzz}]"
   mv "$started" "$stamp"
-  # the test extra holds all of the demo's, as does the lab's
-  [[ "$extra" != lab && "$extra" != test ]] || cp --preserve=timestamps "$stamp" .venv/installed-demo
+  # the test extra holds all of the demo's, as does the lab's, and slow is test and more
+  [ "$extra" != slow ] || cp --preserve=timestamps "$stamp" .venv/installed-test
+  [[ "$extra" != lab && "$extra" != test && "$extra" != slow ]] || cp --preserve=timestamps "$stamp" .venv/installed-demo
 fi

@@ -38,6 +38,12 @@ def summary(seconds: Sequence[float]) -> dict[str, Any]:
     return {"runs": len(seconds), "median": statistics.median(seconds), "least": min(seconds), "most": max(seconds)}
 
 
+def quartiles(seconds: Sequence[float]) -> dict[str, Any]:
+    """How many runs there were, their median and the distance between their quartiles, to five digits."""
+    low, middle, high = statistics.quantiles(seconds, n=4, method="inclusive") if len(seconds) > 1 else 3 * [seconds[0]]
+    return {"runs": len(seconds), "median": float(f"{middle:.5g}"), "iqr": float(f"{high - low:.3g}")}
+
+
 def time_calls(
     function: Callable[[], object],
     *,
@@ -63,7 +69,7 @@ def as_time(seconds: float) -> str:
     return f"{value:.{2 if value < 9.995 else 1 if value < 99.95 else 0}f} {unit}"
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
     """The processor's name where the system tells it."""
     info = Path("/proc/cpuinfo")
     if info.exists():
@@ -73,10 +79,15 @@ def _cpu_name() -> str:
     return platform.processor()
 
 
-def _versions() -> dict[str, str | None]:
-    """Versions of Python and of `PACKAGES`, None for one that is not there."""
+def machine() -> dict[str, Any]:
+    """What a report says of the machine: nothing that names a host."""
+    return {"cpu": cpu_name(), "system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()}
+
+
+def versions(packages: Sequence[str] = PACKAGES) -> dict[str, str | None]:
+    """Versions of Python and of the packages, None for one that is not there."""
     found: dict[str, str | None] = {"python": platform.python_version()}
-    for name in PACKAGES:
+    for name in packages:
         try:
             found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
@@ -88,8 +99,8 @@ def write_report(path: Path, script: str, about: str, results: dict[str, Any]) -
     """Writes the results with the command, the machine and the versions: nothing that names a host or a date."""
     report = {
         "command": " ".join(["python", f"bench/python/{script}", *sys.argv[1:]]),
-        "machine": {"cpu": _cpu_name(), "system": f"{platform.system()} {platform.machine()}", "cores": os.cpu_count()},
-        "versions": _versions(),
+        "machine": machine(),
+        "versions": versions(),
         "about": about,
         **results,
     }

@@ -1,6 +1,7 @@
 #include <hso/hso.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -35,7 +36,8 @@ using hso::detail::throw_invalid;
 static_assert(HSO_OK == static_cast<int>(hso::ErrorCode::none) &&
               HSO_INVALID_ARGUMENT == static_cast<int>(hso::ErrorCode::invalid_argument) &&
               HSO_OUT_OF_MEMORY == static_cast<int>(hso::ErrorCode::out_of_memory) &&
-              HSO_SYSTEM == static_cast<int>(hso::ErrorCode::system) && HSO_OTHER == static_cast<int>(hso::ErrorCode::other));
+              HSO_SYSTEM == static_cast<int>(hso::ErrorCode::system) && HSO_OTHER == static_cast<int>(hso::ErrorCode::other) &&
+              HSO_STOPPED == static_cast<int>(hso::ErrorCode::stopped));
 static_assert(HSO_TERMINAL_ZERO == static_cast<int>(hso::Terminal::zero) &&
               HSO_TERMINAL_T_MIN == static_cast<int>(hso::Terminal::t_min) &&
               HSO_TERMINAL_SKIP == static_cast<int>(hso::Terminal::skip));
@@ -126,6 +128,9 @@ std::optional<std::pair<double, double>> given(double low, double high) {
     return std::pair(low, high);
 }
 
+/// hso_options as the first version with this HSO_ABI_VERSION had it: without what came at its end.
+constexpr std::size_t kFirstOptions = offsetof(hso_options, should_stop);
+
 template <class Struct>
 std::size_t checked_size(std::string_view name, std::size_t size, std::size_t least) {
     if (size < least || size > kMostSize)
@@ -133,15 +138,28 @@ std::size_t checked_size(std::string_view name, std::size_t size, std::size_t le
     return size;
 }
 
+std::size_t checked_options_size(std::string_view name, std::size_t size) {
+    if (size == kFirstOptions) return size;
+    return checked_size<hso_options>(name, size, sizeof(hso_options));
+}
+
+/// What the caller knows of the options; the rest asks for nothing.
+hso_options known(const hso_options& given_options) {
+    const std::size_t size = checked_options_size("options->size", given_options.size);
+    const auto* bytes = reinterpret_cast<const unsigned char*>(&given_options);
+    // a newer caller's members, at 0 or not set, ask for nothing; others cannot be served
+    if (size > sizeof(hso_options) &&
+        std::any_of(bytes + sizeof(hso_options), bytes + size, [](unsigned char byte) { return byte != 0; }))
+        throw_invalid("options", "options that this version does not know", "of at most " + std::to_string(sizeof(hso_options)) + " bytes");
+    hso_options options = {};
+    std::memcpy(&options, bytes, std::min(size, sizeof(hso_options)));
+    return options;
+}
+
 hso::Options to_options(const hso_options* given_options) {
     hso::Options options;
     if (!given_options) return options;
-    const std::size_t size = checked_size<hso_options>("options->size", given_options->size, sizeof(hso_options));
-    const auto* bytes = reinterpret_cast<const unsigned char*>(given_options);
-    // a newer caller's members, at 0 or not set, ask for nothing; others cannot be served
-    if (std::any_of(bytes + sizeof(hso_options), bytes + size, [](unsigned char byte) { return byte != 0; }))
-        throw_invalid("options", "options that this version does not know", "of at most " + std::to_string(sizeof(hso_options)) + " bytes");
-    const hso_options& from = *given_options;
+    const hso_options from = known(*given_options);
     options.terminal = enumerator<hso::Terminal>("terminal", from.terminal, 3);
     options.search = enumerator_or_default<hso::Search>("search", from.search, 4);
     options.local = enumerator_or_default<hso::LocalSolver>("local", from.local, 3);
@@ -163,6 +181,8 @@ hso::Options to_options(const hso_options* given_options) {
     options.rho = {from.rho_low, from.rho_high};
     options.t_min = given(from.t_min_low, from.t_min_high);
     options.t_max = given(from.t_max_low, from.t_max_high);
+    if (from.should_stop)
+        options.should_stop = [ask = from.should_stop, data = from.should_stop_data] { return ask(data) != 0; };
     return options;
 }
 
@@ -272,7 +292,7 @@ hso_code hso_noise_t_range(const hso_noise* noise, double* low, double* high, hs
 hso_code hso_options_init(hso_options* options, size_t size, hso_error* error) {
     return run(error, [&] {
         present("options", options);
-        checked_size<hso_options>("size", size, sizeof(hso_options));
+        checked_options_size("size", size);
         std::memset(options, 0, size);  // what a newer caller knows and this version does not asks for nothing
         const hso::Options defaults;
         options->size = static_cast<uint32_t>(size);

@@ -4,21 +4,37 @@
 #include <cmath>
 
 #include "noise_curve.hpp"
+#include "noise_table.hpp"
 #include "weight_range.hpp"
 
 namespace hso::detail {
+
+namespace {
+
+constexpr std::size_t kCellWork = 100, kPieceWork = 10;  ///< nanoseconds or so for a cell, and for a table's piece in it
+
+/// Of the cubic that weights are made of; 0 where they have closed forms.
+std::size_t interpolated_pieces(const Problem& problem) {
+    if (!problem.proxy.is_power()) return problem.proxy.log_value()->y().size();
+    const auto& log_sigma = problem.noise.table().log_sigma;
+    return log_sigma ? log_sigma->y().size() : 0;
+}
+
+}  // namespace
 
 void CellTable::resize(std::size_t cells) {
     for (auto* column : {&edge_t, &far_edge_t, &t, &t_slope, &t_error, &weight, &curvature}) column->resize(cells);
 }
 
-void CellTable::fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count) {
+void CellTable::fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count,
+                     Checkpoint& checkpoint) {
     const NoiseSchedule& noise = problem.noise;
     const auto [least, most] = noise.lambda_range();
     TimeEdge edge = time_edge(noise, first - 0.5 * step);
     for (std::size_t j = 0; j < count; ++j) {
         const double centre = first + step * static_cast<double>(j), inside = std::clamp(centre, least, most);
         const TimeEdge next = time_edge(noise, centre + 0.5 * step);
+        checkpoint.pass(kCellWork + kPieceWork * (edge.piece - next.piece));
         const auto [steep, flat] = dt_dlambda_range(noise, edge, next);
         edge_t[at + j] = edge.t;
         far_edge_t[at + j] = next.t;
@@ -36,10 +52,13 @@ void MidpointTable::resize(std::size_t midpoints) {
     for (auto* column : {&g, &g1, &even, &odd, &g1_radius, &second_radius}) column->resize(midpoints);
 }
 
-void MidpointTable::fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count) {
+void MidpointTable::fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count,
+                         Checkpoint& checkpoint) {
+    const std::size_t work = kCellWork + kPieceWork * (interpolated_pieces(problem) / count);
     const auto radius = [](const Range& range, double value) { return std::max(range.high - value, value - range.low); };
     weight_ranges(problem.noise, problem.proxy, first, 0.5 * step, count,
                   [&](std::size_t j, const ErrorProxy::Weight& weight, const WeightRange& range) {
+                      checkpoint.pass(work);
                       g[at + j] = weight.g;
                       g1[at + j] = weight.d1;
                       even[at + j] = 0.5 * (weight.d2 + weight.g);

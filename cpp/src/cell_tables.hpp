@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "problem.hpp"
 
 namespace hso::detail {
@@ -19,7 +20,7 @@ struct CellTable {
 
     void resize(std::size_t cells);
     /// Fills entries [at, at + count) for cells with centres first, first + step, ...
-    void fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count);
+    void fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count, Checkpoint& checkpoint);
 };
 
 /// Of each midpoint m between two cells: G, G', (G'' + G)/2 and (G'' - G)/2, and by how much G' and the last two differ from
@@ -29,7 +30,7 @@ struct MidpointTable {
 
     void resize(std::size_t midpoints);
     /// Fills entries [at, at + count) for midpoints first, first + step/2, ...
-    void fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count);
+    void fill(const Problem& problem, double first, double step, std::size_t at, std::size_t count, Checkpoint& checkpoint);
 };
 
 /// Of each distance h between two cells: sinh(h/2), cosh(h/2), and by how much they differ from that within a cell's width.

@@ -19,6 +19,7 @@ constexpr double kMaxFirstEdges = 3e7;  ///< of the first pass
 constexpr double kMaxEdges = 2e8;       ///< of all passes: a few seconds
 constexpr double kMaxCells = 4e5;       ///< of one pass: some 100 MB
 constexpr double kNearCells = 2.0;      ///< this close to the expected schedule its slopes are taken
+constexpr std::size_t kRowWork = 30, kEdgeWork = 10;  ///< nanoseconds or so to expand a row of edges, and each of them
 constexpr double kTied = 1e-12;         ///< nodes this much farther apart than the spacing are tied
 
 /// min of slope x over x in [low, high].
@@ -26,8 +27,9 @@ double least(double slope, double low, double high) { return std::min(slope * lo
 
 }  // namespace
 
-void Certificate::reset(const Problem& problem) {
+void Certificate::reset(const Problem& problem, Checkpoint& checkpoint) {
     problem_ = &problem;
+    checkpoint_ = &checkpoint;
     spacing_ = problem.soft ? problem.d_min : problem.spacing;
     work_ = 0.0;
     // every search begins with the same one of the two: what is repeated finds the memory it needs where it left it
@@ -123,7 +125,7 @@ void Certificate::set_step(double step) {
     for (auto* column : {&base_, &slope_a_, &slope_b_, &total_}) column->resize(widest);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {
         const Node& node = nodes_[i];
-        cells_.fill(*problem_, centre(node.first), step, node.offset, node.size());
+        cells_.fill(*problem_, centre(node.first), step, node.offset, node.size(), *checkpoint_);
         for (std::size_t k = 0; k < node.size(); ++k) {
             const std::size_t cell = node.offset + k;
             const double x = centre(node.first + static_cast<std::int64_t>(k));
@@ -135,7 +137,7 @@ void Certificate::set_step(double step) {
         if (i + 1 == nodes_.size()) break;
         const Node& next = nodes_[i + 1];
         const std::size_t count = node.size() + next.size() - 1;
-        midpoints_.fill(*problem_, 0.5 * (centre(node.first) + centre(next.first)), step, node.stage, count);
+        midpoints_.fill(*problem_, 0.5 * (centre(node.first) + centre(next.first)), step, node.stage, count, *checkpoint_);
         distances_.fill(step * static_cast<double>(next.last - node.first), step, node.stage, count);
     }
 }
@@ -189,6 +191,7 @@ Certificate::Row Certificate::expand_edges(std::size_t i, std::size_t l) {
     row.first = first_edge_[row.cell];
     const std::size_t last = last_edge_[row.cell];
     row.last = static_cast<std::size_t>(std::partition_point(edge_t + row.first, edge_t + last, may_keep) - edge_t);
+    checkpoint_->pass(kRowWork + kEdgeWork * (row.last - row.first));
     row.free = static_cast<std::size_t>(std::partition_point(far_edge_t + row.first, far_edge_t + row.last, keeps) - far_edge_t);
 
     // from cell k to cell l: midpoint k + l, distance l - k, both counted from the pair that comes first in its table

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cell_tables.hpp"
+#include "checkpoint.hpp"
 #include "problem.hpp"
 
 namespace hso::detail {
@@ -29,10 +30,10 @@ namespace hso::detail {
 class Certificate {
   public:
     Certificate() = default;  ///< to be reset before use
-    explicit Certificate(const Problem& problem) { reset(problem); }
+    Certificate(const Problem& problem, Checkpoint& checkpoint) { reset(problem, checkpoint); }
 
-    /// For `problem`, which must outlive its use here, from now on.
-    void reset(const Problem& problem);
+    /// For `problem`, which must outlive its use here, as `checkpoint`, from now on.
+    void reset(const Problem& problem, Checkpoint& checkpoint);
 
     /// Tells a good schedule, before the first pass: where the cost of the way to a node has a kink, at the edge of what the
     /// spacing leaves, the potential takes the slope that is optimal there. The bound holds with any; with this one it is
@@ -96,6 +97,7 @@ class Certificate {
     double edges() const;
 
     const Problem* problem_ = nullptr;
+    Checkpoint* checkpoint_ = nullptr;
     double spacing_ = 0.0;  ///< what the multipliers stand for: problem.spacing, or d_min where it is soft
     double origin_ = 0.0, step_ = 0.0, work_ = 0.0;
     std::vector<Node> nodes_, coarse_nodes_;  ///< of this pass and the last

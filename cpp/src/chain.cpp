@@ -7,6 +7,7 @@
 #include <hso/chain.hpp>
 
 #include "chain_sweep.hpp"
+#include "checkpoint.hpp"
 #include "invalid.hpp"
 #include "mep.hpp"
 
@@ -20,6 +21,7 @@ using detail::throw_invalid;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kMostEdges = 10000;
+constexpr std::size_t kCostWork = 1, kPlaceWork = 5, kSumsPerWork = 4;  ///< nanoseconds or so: a cost, an entry; sums in one
 constexpr double kRounding = 1e-12;  ///< of the largest |t|, by which an edge may miss the spacing
 
 std::string index(std::size_t i) { return "[" + std::to_string(i) + "]"; }
@@ -133,8 +135,9 @@ class Beginnings {
 }  // namespace
 
 std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<const double> cost, std::size_t max_edges,
-                                       double discount) {
+                                       double discount, const ShouldStop& should_stop) {
     check(points, max_edges, discount);
+    detail::Checkpoint checkpoint(should_stop);
     const std::size_t count = points.count, edges = std::min(max_edges, count - 1);
     check_square("cost", cost, count);
     const auto after = first_after(points);
@@ -146,6 +149,7 @@ std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<cons
     Beginnings beginnings(edges);
     std::vector<double> least(edges);
     for (std::size_t i = count - 1; i-- > 0;) {
+        checkpoint.pass((count - i) * (kCostWork + edges / kSumsPerWork) + kPlaceWork * edges);
         check_costs(cost.subspan(i * count + i + 1, count - i - 1), i + 1, [i] { return "cost" + index(i); });
         least_sums(row(i), &rest[after[i]], count, least);
         beginnings.offer(i, start_cost(points, i), least);
@@ -153,13 +157,16 @@ std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<cons
     }
     return beginnings.paths(max_edges, [&](std::size_t left, const std::vector<std::size_t>& chain) {
         const std::size_t i = chain.back();
+        checkpoint.pass(count);
         return after[i] + least_sum_at(row(i), &rest[left * count + after[i]]);
     });
 }
 
 std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, std::span<const double> first,
-                                                   const CostWithMemory& cost, std::size_t max_edges, double discount) {
+                                                   const CostWithMemory& cost, std::size_t max_edges, double discount,
+                                                   const ShouldStop& should_stop) {
     check(points, max_edges, discount);
+    detail::Checkpoint checkpoint(should_stop);
     const std::size_t count = points.count, edges = std::min(max_edges, count - 1);
     check_square("first", first, count);
     const auto after = first_after(points);
@@ -175,22 +182,28 @@ std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, st
     // entry (i, n, j): the cheapest way on from j with n edges for a chain that came from i, discounted
     std::vector<double> rest(count * edges * count, kInfinity);
     const auto from = [&](std::size_t i, std::size_t n, std::size_t j) { return (i * edges + n) * count + j; };
-    for (std::size_t i = 0; i < count; ++i) fill_ends(points, discount, std::span(rest).subspan(from(i, 0, 0), count));
+    for (std::size_t i = 0; i < count; ++i) {
+        checkpoint.pass(count);
+        fill_ends(points, discount, std::span(rest).subspan(from(i, 0, 0), count));
+    }
     Beginnings beginnings(edges);
     std::vector<double> least(edges);
     const auto later = std::span(least).first(edges - 1);
     for (std::size_t j = count - 1; j-- > 0;) {
+        checkpoint.pass((count - j) * (kCostWork + edges / kSumsPerWork) + kPlaceWork * edges);
         check_costs(first.subspan(j * count + j + 1, count - j - 1), j + 1, [j] { return "first" + index(j); });
         const double* const onward = rest.data() + from(j, 0, 0) + after[j];
         least_sums(first_row(j), onward, count, least);
         beginnings.offer(j, start_cost(points, j), least);
         for (std::size_t i = 0; i < j && after[i] <= j; ++i) {
+            checkpoint.pass((count - j) * (2 * kCostWork + edges / kSumsPerWork) + kPlaceWork * edges);
             least_sums(row(i, j), onward, count, later);
             for (std::size_t n = 0; n + 1 < edges; ++n) rest[from(i, n + 1, j)] = discount * later[n];
         }
     }
     return beginnings.paths(max_edges, [&](std::size_t left, const std::vector<std::size_t>& chain) {
         const std::size_t j = chain.back();
+        checkpoint.pass(2 * count);
         const auto costs = chain.size() == 1 ? first_row(j) : row(chain[chain.size() - 2], j);
         return after[j] + least_sum_at(costs, rest.data() + from(j, left, after[j]));
     });

@@ -13,6 +13,7 @@ constexpr double kClearlyPositive = 1e-9; ///< a pivot above this share of the b
 constexpr double kLeastPivot = 1e-6;      ///< ... and any other raised to at least this share of its diagonal entry
 constexpr double kFlat = 1e-9;            ///< entries below this share of the largest count as that
 constexpr std::size_t kMostIterations = 500;  ///< of either rule; where they end the step is feasible and downhill
+constexpr std::size_t kWork = 25;  ///< nanoseconds or so for a node in an iteration
 constexpr double kLeastMultiplier = 1e-12;  ///< of the largest residual: below minus this a multiplier is negative
 
 }  // namespace
@@ -170,7 +171,7 @@ bool ChainQp::release(bool one_only) {
     return released || let_go(worst_of_all);
 }
 
-void ChainQp::solve(const Problem& problem, std::span<double> step) {
+void ChainQp::solve(const Problem& problem, std::span<double> step, Checkpoint& checkpoint) {
     std::copy(problem.diagonal.begin(), problem.diagonal.end(), diagonal_.begin());
     raised_ = false;
     const auto begin = [&] {
@@ -182,6 +183,7 @@ void ChainQp::solve(const Problem& problem, std::span<double> step) {
     // Letting go of one constraint in each block is fast; one in all cannot cycle.
     const std::size_t patience = std::min(4 * n_ + 20, kMostIterations);
     for (std::size_t iteration = 0; iteration < 3 * patience; ++iteration) {
+        checkpoint.pass(kWork * n_);
         find_blocks();
         if (!find_block_steps(problem)) {
             if (raised_) break;  // by rounding: the step so far is feasible and downhill

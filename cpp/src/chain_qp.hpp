@@ -4,6 +4,8 @@
 #include <span>
 #include <vector>
 
+#include "checkpoint.hpp"
+
 namespace hso::detail {
 
 /// A quadratic program on a chain: minimizes g.p + p.H p/2 with H tridiagonal, subject to
@@ -25,7 +27,7 @@ class ChainQp {
         std::span<const double> gradient, slack;         ///< n and n - 1 entries
         std::span<const double> low, high;               ///< n entries
     };
-    void solve(const Problem& problem, std::span<double> step);
+    void solve(const Problem& problem, std::span<double> step, Checkpoint& checkpoint);
 
     /// The last solve's active set: nodes i and i + 1 move as one; node i's block is held by a bound.
     bool tied(std::size_t i) const { return tied_[i]; }

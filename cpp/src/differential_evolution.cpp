@@ -11,6 +11,8 @@ namespace hso::detail {
 
 namespace {
 
+constexpr std::size_t kWork = 100;  ///< nanoseconds or so for an individual in a generation, but for its evaluation
+
 /// best1bin: best + F (r0 - r1) crossed into individual i; at least one gene comes from the mutant.
 void build_trial(const Population& population, std::size_t size, std::size_t best, std::size_t i, double f,
                  double crossover, RandomStream random, std::span<double> trial) {
@@ -57,7 +59,7 @@ void DifferentialEvolution::sample_latin_hypercube(std::size_t size, std::size_t
 const EvolutionResult& DifferentialEvolution::minimize(std::span<const std::pair<double, double>> bounds,
                                                        const EvolutionOptions& options, std::uint64_t seed, ThreadTeam& team,
                                                        FunctionRef<double(std::size_t, std::span<const double>)> f,
-                                                       const std::function<void()>& on_generation) {
+                                                       Checkpoint& checkpoint) {
     const std::size_t dimension = bounds.size();
     const std::size_t size = std::max<std::size_t>(4, static_cast<std::size_t>(options.population_factor) * dimension);
     for (Population* rows : {&population_, &trials_}) rows->resize(size, dimension);
@@ -69,11 +71,12 @@ const EvolutionResult& DifferentialEvolution::minimize(std::span<const std::pair
             x[k] = std::min(bounds[k].first + unit[k] * (bounds[k].second - bounds[k].first), bounds[k].second);
     };
     const auto evaluate = [&](const Population& rows, std::span<double> out) {
-        team.run(size, [&](std::size_t worker, std::size_t i) {
+        const auto task = [&](std::size_t worker, std::size_t i) {
             to_box(rows[i], scaled_[worker]);
             const double value = f(worker, scaled_[worker]);
             out[i] = std::isnan(value) ? std::numeric_limits<double>::infinity() : value;  // no comparison orders a NaN
-        });
+        };
+        team.run(size, task, checkpoint);
     };
 
     sample_latin_hypercube(size, dimension, seed);
@@ -82,15 +85,16 @@ const EvolutionResult& DifferentialEvolution::minimize(std::span<const std::pair
         return static_cast<std::size_t>(std::min_element(values_.begin(), values_.end()) - values_.begin());
     };
     for (;;) {
-        if (on_generation) on_generation();
         result_.converged = has_converged(values_, options.tolerance);
         if (result_.converged || result_.generations == options.max_generations) break;
         const auto generation = static_cast<std::uint64_t>(++result_.generations);
         const double f_scale = options.mutation_low + RandomStream(seed, generation, size).uniform() *
                                                           (options.mutation_high - options.mutation_low);
         const std::size_t best = best_index();
-        for (std::size_t i = 0; i < size; ++i)
+        for (std::size_t i = 0; i < size; ++i) {
+            checkpoint.pass(kWork);
             build_trial(population_, size, best, i, f_scale, options.crossover, RandomStream(seed, generation, i), trials_[i]);
+        }
         evaluate(trials_, trial_values_);
         for (std::size_t i = 0; i < size; ++i) {
             if (!(trial_values_[i] <= values_[i])) continue;

@@ -2,13 +2,13 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <span>
 #include <utility>
 #include <vector>
 
 #include <hso/options.hpp>
 
+#include "checkpoint.hpp"
 #include "function_ref.hpp"
 #include "parallel.hpp"
 
@@ -49,12 +49,11 @@ class Population {
 /// One object may serve one search after the other, and allocates only for larger populations than ever before.
 class DifferentialEvolution {
   public:
-    /// f(worker, x) is called from the team's threads; on_generation between generations, from the caller's. The result
-    /// lives until the next call.
+    /// f(worker, x) is called from the team's threads. The result lives until the next call.
     const EvolutionResult& minimize(std::span<const std::pair<double, double>> bounds, const EvolutionOptions& options,
                                     std::uint64_t seed, ThreadTeam& team,
                                     FunctionRef<double(std::size_t, std::span<const double>)> f,
-                                    const std::function<void()>& on_generation);
+                                    Checkpoint& checkpoint);
 
   private:
     void sample_latin_hypercube(std::size_t size, std::size_t dimension, std::uint64_t seed);

@@ -6,6 +6,9 @@
 #include <string>
 #include <utility>
 
+#include <hso/schedule.hpp>
+
+#include "checkpoint.hpp"
 #include "dense.hpp"
 #include "invalid.hpp"
 #include "multistep.hpp"
@@ -22,6 +25,7 @@ constexpr std::size_t kNear = 16;       // probes that A is fitted to at one lev
 constexpr double kWidth = 0.6;          // in lambda: how far a probe is good for
 constexpr double kRidge = 0.01;         // relative to a probe's own square
 constexpr double kLargestScale = 2.0;   // of A's part that is a number; an exact denoiser has 0..1
+constexpr std::size_t kResponseWork = 40, kSortWork = 5;  // nanoseconds or so for a number of a row, a probe
 constexpr double kCarryStep = 0.1;      // in lambda, of the steps that carry an error to sigma 0
 
 /// alpha of the variance-preserving model of the same SNR: states times it stay of order 1 from the most noise to none.
@@ -55,14 +59,15 @@ HSO_VECTOR_CLONES void combine(const double* __restrict left, const double* __re
 
 }  // namespace
 
-ErrorModel::ErrorModel(NoiseSchedule noise, Measurements measurements)
+ErrorModel::ErrorModel(NoiseSchedule noise, Measurements measurements, const ShouldStop& should_stop)
     : noise_(std::move(noise)), rank_(measurements.rank), lambdas_(measurements.lambdas), eps_(measurements.eps) {
     check(measurements);
+    detail::Checkpoint checkpoint(should_stop);
     x0_ = splines(std::move(measurements.x0));
     for (std::size_t i = 0; i < lambdas_.size(); ++i)
         for (double& value : std::span(measurements.states).subspan(i * rank_, rank_)) value *= state_scale(lambdas_[i]);
     scaled_states_ = splines(std::move(measurements.states));
-    fit_responses(measurements);
+    fit_responses(measurements, checkpoint);
 }
 
 void ErrorModel::check(const Measurements& m) const {
@@ -139,7 +144,7 @@ void ErrorModel::state(double lambda, std::span<double> out) const {
     for (std::size_t r = 0; r < rank_; ++r) out[r] = x0[r] + kept * (out[r] - x0[r]);
 }
 
-void ErrorModel::fit_responses(const Measurements& m) {
+void ErrorModel::fit_responses(const Measurements& m, detail::Checkpoint& checkpoint) {
     const std::size_t probes = m.probe_lambdas.size(), near = std::min(kNear, probes);
     std::vector<double> squares(probes), answers(probes), far(probes);
     for (std::size_t j = 0; j < probes; ++j) {
@@ -169,6 +174,7 @@ void ErrorModel::fit_responses(const Measurements& m) {
         std::vector<double> gram(near * near), project(near * rank_);
         response.answer.assign(kNear * rank_, 0.0);
         for (std::size_t a = 0; a < near; ++a) {
+            checkpoint.pass(near * rank_ + kSortWork * probes);
             const auto error = row(m.probe_errors, order[a], rank_), answer = row(m.probe_responses, order[a], rank_);
             for (std::size_t b = 0; b < near; ++b) gram[a * near + b] = dot(error, row(m.probe_errors, order[b], rank_));
             gram[a * near + a] += squares[order[a]] * (kRidge + far[order[a]] * far[order[a]]);
@@ -221,6 +227,10 @@ void ErrorModel::residual(detail::Multistep& run, std::span<const double> lambda
 }
 
 void ErrorModel::check(std::span<const double> lambdas, Solver solver, Terminal terminal) const {
+    if (solver.kind < Solver::Kind::ddim || solver.kind > Solver::Kind::unipc)
+        detail::throw_invalid("kind", std::to_string(static_cast<int>(solver.kind)), "one of its enumerators");
+    if (to_string(terminal).empty())
+        detail::throw_invalid("terminal", std::to_string(static_cast<int>(terminal)), "one of its enumerators");
     const int most = solver.kind == Solver::Kind::ddim ? 1 : solver.kind == Solver::Kind::dpm_solver_pp ? 2 : 3;
     if (solver.order < 1 || solver.order > most)
         detail::throw_invalid("order", std::to_string(solver.order), "in 1.." + std::to_string(most));
@@ -253,13 +263,14 @@ double ErrorModel::best_gain(std::span<const double> lambdas, Solver solver, Ter
     return -dot(none, one) / dot(one, one);
 }
 
-void ErrorModel::carry(double lambda, std::span<double> error) const {
+void ErrorModel::carry(double lambda, std::span<double> error, detail::Checkpoint& checkpoint) const {
     // e' = e - A e in lambda... of y' = y - D with D = A e: small DDIM steps, then the step to sigma 0, which leaves A e
     std::vector<double> change(rank_);
     const double end = lambdas_.back();
     const auto steps = static_cast<std::size_t>(std::ceil(std::max(end - lambda, 0.0) / kCarryStep));
     const double h = steps > 0 ? (end - lambda) / static_cast<double>(steps) : 0.0;
     for (std::size_t i = 0; i <= steps; ++i) {
+        checkpoint.pass(kResponseWork * rank_);
         std::fill(change.begin(), change.end(), 0.0);
         respond(lambda + h * static_cast<double>(i), error, change);
         const double kept = i < steps ? std::exp(-h) : 0.0;
@@ -267,8 +278,9 @@ void ErrorModel::carry(double lambda, std::span<double> error) const {
     }
 }
 
-std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried carried) const {
+std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried carried, const ShouldStop& should_stop) const {
     check(points, {}, Terminal::zero);
+    detail::Checkpoint checkpoint(should_stop);
     const std::size_t n = points.size();
     std::vector<double> costs(n * (n + 1)), x0(n * rank_), states(n * rank_), error(rank_), change(rank_);
     for (std::size_t i = 0; i < n; ++i) {
@@ -280,9 +292,10 @@ std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried ca
         const double* from = &states[i * rank_];
         const double* guess = &x0[i * rank_];
         for (std::size_t j = i + 1; j < n; ++j) {
+            checkpoint.pass(kResponseWork * rank_);
             const double kept = std::exp(points[i] - points[j]);
             for (std::size_t r = 0; r < rank_; ++r) error[r] = kept * from[r] + (1.0 - kept) * guess[r] - states[j * rank_ + r];
-            if (carried == Carried::to_zero) carry(points[j], error);
+            if (carried == Carried::to_zero) carry(points[j], error, checkpoint);
             if (carried == Carried::x0) {
                 std::fill(change.begin(), change.end(), 0.0);
                 respond(points[j], error, change);
@@ -296,14 +309,16 @@ std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried ca
     return costs;
 }
 
-std::vector<double> ErrorModel::late_starts(std::span<const double> points, Carried carried) const {
+std::vector<double> ErrorModel::late_starts(std::span<const double> points, Carried carried, const ShouldStop& should_stop) const {
     check(points, {}, Terminal::zero);
+    detail::Checkpoint checkpoint(should_stop);
     std::vector<double> costs(points.size()), y(rank_), error(rank_);
     for (std::size_t i = 0; i < points.size(); ++i) {
+        checkpoint.pass(kResponseWork * rank_);
         state(points[i], error);
         start(points[i], 1.0, y);
         for (std::size_t r = 0; r < rank_; ++r) error[r] = y[r] - error[r];
-        if (carried == Carried::to_zero) carry(points[i], error);
+        if (carried == Carried::to_zero) carry(points[i], error, checkpoint);
         if (carried == Carried::x0) {
             std::fill(y.begin(), y.end(), 0.0);
             respond(points[i], error, y);

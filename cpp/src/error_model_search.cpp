@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "dense.hpp"
 #include "invalid.hpp"
 #include "multistep.hpp"
@@ -15,6 +17,7 @@ using detail::dot, detail::row, detail::solve_positive;
 
 namespace {
 
+constexpr std::size_t kNodeWork = 50;  // nanoseconds or so for a number of a row in a step
 constexpr double kShift = 1e-5;        // in lambda, of the difference quotients
 constexpr double kSmallGain = 1e-4;    // two steps in a row that gain less end the search
 constexpr int kMostAttempts = 8;       // at one step, with more and more damping
@@ -69,11 +72,12 @@ struct Bounds {
 
 /// Levenberg and Marquardt's step: (J J^T + damping) step = -J r over the rows of J that are `free`.
 std::vector<double> damped_step(const std::vector<double>& jacobian, const std::vector<double>& gradient,
-                                const std::vector<std::size_t>& free, double damping) {
+                                const std::vector<std::size_t>& free, double damping, detail::Checkpoint& checkpoint) {
     const std::size_t m = free.size(), columns = jacobian.size() / gradient.size();
     std::vector<double> normal(m * m), step(m);
     double trace = 0.0;
     for (std::size_t a = 0; a < m; ++a) {
+        checkpoint.pass(a * columns);
         for (std::size_t b = 0; b <= a; ++b)
             normal[a * m + b] = normal[b * m + a] = dot(row(jacobian, free[a], columns), row(jacobian, free[b], columns));
         trace += normal[a * m + a];
@@ -91,9 +95,11 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
     check(start, search.solver, search.terminal);
     if (!(search.caution >= 0.0 && std::isfinite(search.caution)))
         detail::throw_invalid("caution", search.caution, "at least 0 and finite");
+    if (search.max_iterations < 0) detail::throw_invalid("max_iterations", std::to_string(search.max_iterations), "at least 0");
     const auto range = noise_.lambda_range();
     const std::size_t n = start.size(), rows = rank_ + n - 1;
     const Bounds bounds(search, range, n);
+    detail::Checkpoint checkpoint(search.should_stop);
     Found found{{start.begin(), start.end()}, 0.0, 0};
     bounds.project(found.lambdas);
     const std::vector<double> origin = found.lambdas;
@@ -103,6 +109,7 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
     detail::Multistep run(search.solver, rank_);
     const auto evaluate = [&](std::span<const double> x, std::span<double> out, std::size_t from = 0) {
         ++found.evaluations;
+        checkpoint.pass((n - from) * rank_ * kNodeWork);
         residual(run, x, search.terminal, 1.0, out.first(rank_), from);
         for (std::size_t i = 0; i + 1 < n; ++i)
             out[rank_ + i] = weight * std::log((x[i + 1] - x[i]) / (origin[i + 1] - origin[i]));
@@ -125,7 +132,7 @@ ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Searc
             if (!bounds.holds(found.lambdas, k, gradient[k])) free.push_back(k);
         better = false;
         for (int attempt = 0; attempt < kMostAttempts && !better && !free.empty(); ++attempt) {
-            const auto step = damped_step(jacobian, gradient, free, damping);
+            const auto step = damped_step(jacobian, gradient, free, damping, checkpoint);
             trial = found.lambdas;
             for (std::size_t a = 0; a < free.size(); ++a) trial[free[a]] += step[a];
             bounds.project(trial);

@@ -5,12 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "invalid.hpp"
 #include "monotone_cubic.hpp"
 
 namespace hso {
 
 using detail::throw_invalid;
+
+namespace {
+
+constexpr std::size_t kEntryWork = 30;  ///< nanoseconds or so for an entry of a table
+
+}  // namespace
 
 ErrorProxy ErrorProxy::power(double p) {
     if (!(p >= 0.0) || !std::isfinite(p)) throw_invalid("p", p, "a finite number >= 0");
@@ -21,13 +28,16 @@ ErrorProxy ErrorProxy::power(double p) {
 
 ErrorProxy ErrorProxy::standard(const NoiseSchedule& noise) { return power(noise.family() == Family::ve ? 1.0 : 2.0); }
 
-ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const double> value) {
+ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const double> value,
+                             const ShouldStop& should_stop) {
     const std::size_t n = lambda.size();
     if (n < 2) throw_invalid("proxy lambda", std::to_string(n) + " entries", "a table of at least 2 entries");
     if (value.size() != n)
         throw_invalid("proxy value", std::to_string(value.size()) + " entries", "as long as lambda (" + std::to_string(n) + ")");
+    detail::Checkpoint checkpoint(should_stop);
     std::vector<double> log_value(n);
     for (std::size_t i = 0; i < n; ++i) {
+        checkpoint.pass(kEntryWork);
         if (!std::isfinite(lambda[i])) throw_invalid("proxy lambda[" + std::to_string(i) + "]", lambda[i], "finite");
         if (i > 0 && !(lambda[i] > lambda[i - 1]))
             throw_invalid("proxy lambda[" + std::to_string(i) + "]", lambda[i], "above the entry before it: lambda must increase strictly");
@@ -37,7 +47,7 @@ ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const dou
     }
     ErrorProxy proxy;
     proxy.p_ = std::numeric_limits<double>::quiet_NaN();
-    proxy.log_value_ = std::make_shared<const detail::MonotoneCubic>(lambda, log_value);
+    proxy.log_value_ = std::make_shared<const detail::MonotoneCubic>(lambda, log_value, checkpoint);
     return proxy;
 }
 

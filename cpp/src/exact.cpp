@@ -19,9 +19,9 @@ constexpr double kRounding = 1e-12;  ///< of the value: the bound's own arithmet
 
 }  // namespace
 
-void BestSchedule::reset(const Problem& problem) {
+void BestSchedule::reset(const Problem& problem, Checkpoint& checkpoint) {
     problem_ = &problem;
-    newton_.reset(problem);
+    newton_.reset(problem, checkpoint);
     t_.assign(problem.nodes(), 0.0);
     value_ = HUGE_VAL;
     kinked_ = false;
@@ -65,12 +65,12 @@ const Lattice& ExactSearch::lattice_for(const Problem& problem) {
 }
 
 /// Leaves the local minimum that the best schedule may be, if a move finds a lower one.
-void ExactSearch::escape(const Problem& problem) {
+void ExactSearch::escape(const Problem& problem, Checkpoint& checkpoint) {
     start_ = best_.t();
-    while (gathered_.spread(problem, start_) && best_.improve(start_)) start_ = best_.t();
+    while (gathered_.spread(problem, start_, checkpoint) && best_.improve(start_)) start_ = best_.t();
     start_ = best_.t();
-    if (gathered_.gather_elsewhere(problem, start_)) best_.improve(start_);
-    window_.reset(problem);
+    if (gathered_.gather_elsewhere(problem, start_, checkpoint)) best_.improve(start_);
+    window_.reset(problem, checkpoint);
     const double mean = (best_.t().front() - best_.t().back()) / static_cast<double>(problem.intervals);
     for (double share = kWidestMove; share > kFinestMove; share *= 0.25) {
         start_ = best_.t();
@@ -81,12 +81,11 @@ void ExactSearch::escape(const Problem& problem) {
 
 /// Bounds the optimum from below, finer and finer, until the gap to the best schedule is as small as asked for; what the
 /// passes find on the way starts the local solver again.
-void ExactSearch::certify(const Problem& problem, const Options& options, SearchResult& result) {
-    certificate_.reset(problem);
+void ExactSearch::certify(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result) {
+    certificate_.reset(problem, checkpoint);
     certificate_.expect(best_.t());
     result.lower_bound = 0.0;  // no interval costs less than nothing
     for (auto progress = Certificate::Progress::refined; progress == Certificate::Progress::refined;) {
-        if (options.on_generation) options.on_generation();
         const double bound = certificate_.bound();
         certificate_.path(start_);
         best_.improve(start_);
@@ -99,16 +98,16 @@ void ExactSearch::certify(const Problem& problem, const Options& options, Search
     }
 }
 
-void ExactSearch::run(const Problem& problem, const Options& options, SearchResult& result) {
-    best_.reset(problem);
+void ExactSearch::run(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result) {
+    best_.reset(problem, checkpoint);
     start_.resize(problem.nodes());
     const Lattice& lattice = lattice_for(problem);
-    path_.find(problem, lattice, start_);
+    path_.find(problem, lattice, start_, checkpoint);
     // more nodes than points, and nothing that keeps them apart
-    if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) gathered_.spread(problem, start_);
+    if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) gathered_.spread(problem, start_, checkpoint);
     best_.improve(start_);
-    if (best_.may_be_local()) escape(problem);
-    if (std::isfinite(options.gap)) certify(problem, options, result);
+    if (best_.may_be_local()) escape(problem, checkpoint);
+    if (std::isfinite(options.gap)) certify(problem, options, checkpoint, result);
     result.t = best_.t();
     result.evaluations = best_.evaluations();
 }

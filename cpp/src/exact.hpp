@@ -8,6 +8,7 @@
 #include <hso/options.hpp>
 
 #include "certificate.hpp"
+#include "checkpoint.hpp"
 #include "lattice_path.hpp"
 #include "local_moves.hpp"
 #include "newton.hpp"
@@ -19,8 +20,8 @@ namespace hso::detail {
 /// The best schedule known and how it is improved from a start.
 class BestSchedule {
   public:
-    /// For `problem`, which must outlive its use here, from now on: nothing is known.
-    void reset(const Problem& problem);
+    /// For `problem`, which must outlive its use here, as `checkpoint`, from now on: nothing is known.
+    void reset(const Problem& problem, Checkpoint& checkpoint);
 
     /// Polishes `start`, any order-keeping nodes, and keeps it if it is better.
     bool improve(std::vector<double>& start);
@@ -50,7 +51,7 @@ class BestSchedule {
 class ExactSearch {
   public:
     /// Fills a `result` that holds the defaults.
-    void run(const Problem& problem, const Options& options, SearchResult& result);
+    void run(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result);
 
   private:
     /// What the lattice was made for. Its copies keep alive what their comparison goes by.
@@ -63,8 +64,8 @@ class ExactSearch {
     };
 
     const Lattice& lattice_for(const Problem& problem);
-    void escape(const Problem& problem);
-    void certify(const Problem& problem, const Options& options, SearchResult& result);
+    void escape(const Problem& problem, Checkpoint& checkpoint);
+    void certify(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result);
 
     Lattice lattice_;
     std::optional<LatticeKey> lattice_key_;

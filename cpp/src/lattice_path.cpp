@@ -12,6 +12,7 @@ namespace hso::detail {
 namespace {
 
 constexpr double kUnreachable = std::numeric_limits<double>::infinity();
+constexpr std::size_t kRowWork = 10, kSumsPerWork = 4;  ///< nanoseconds or so for a row of the table, sums in one
 
 }  // namespace
 
@@ -57,7 +58,7 @@ std::span<const double> LatticePath::price_edges(const Problem& problem, const L
     return costs;
 }
 
-void LatticePath::find(const Problem& problem, const Lattice& lattice, std::span<double> t) {
+void LatticePath::find(const Problem& problem, const Lattice& lattice, std::span<double> t, Checkpoint& checkpoint) {
     const std::size_t points = lattice.size(), last = problem.intervals;
     const std::span<const double> costs = price_edges(problem, lattice);
     const std::span<double> values = values_.take(problem.nodes() * points);
@@ -70,6 +71,7 @@ void LatticePath::find(const Problem& problem, const Lattice& lattice, std::span
     };
     for (std::size_t k = 0; k < points; ++k) row(0)[k] = outside(k, problem.t_max) ? kUnreachable : 0.0;
     for (std::size_t l = 0; l < points; ++l) {
+        checkpoint.pass(last * (kRowWork + std::min(reach_[l], l) / kSumsPerWork));
         least_sums({cost(l), std::min(reach_[l], l)}, values.data(), points, least_);
         for (std::size_t i = 0; i < last; ++i)
             row(i + 1)[l] = reach_[l] > l ? std::min(least_[i], row(i)[l] + cost(l)[l]) : least_[i];
@@ -79,6 +81,7 @@ void LatticePath::find(const Problem& problem, const Lattice& lattice, std::span
         if (!outside(l, problem.t_min) && row(last)[l] < row(last)[at]) at = l;
     t[last] = lattice.t[at];
     for (std::size_t i = last; i-- > 0;) {
+        checkpoint.pass(points);
         at = least_sum_at({cost(at), reach_[at]}, row(i));
         t[i] = lattice.t[at];
     }

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "problem.hpp"
 #include "scratch.hpp"
 
@@ -34,7 +35,7 @@ struct Lattice {
 class LatticePath {
   public:
     /// Fills t (problem.nodes(), non-increasing).
-    void find(const Problem& problem, const Lattice& lattice, std::span<double> t);
+    void find(const Problem& problem, const Lattice& lattice, std::span<double> t, Checkpoint& checkpoint);
 
   private:
     std::span<const double> price_edges(const Problem& problem, const Lattice& lattice);

@@ -13,6 +13,7 @@ namespace {
 
 constexpr double kGathered = 10.0 * kLeastSpacing;  ///< nodes this close have gathered
 constexpr double kRounding = 1e-15;                 ///< in t
+constexpr std::size_t kEdgeWork = 60;               ///< nanoseconds or so
 
 /// The cost of one edge: MEP's term and a soft problem's penalty.
 double edge_cost(const Problem& problem, double lambda_low, double lambda_high, double gap) {
@@ -29,7 +30,7 @@ double GatheredMoves::Interval::cost(const Problem& problem) const {
     return sum;
 }
 
-bool GatheredMoves::spread(const Problem& problem, std::span<double> t) {
+bool GatheredMoves::spread(const Problem& problem, std::span<double> t, Checkpoint& checkpoint) {
     intervals_.clear();
     intervals_.reserve(t.size() - 1);
     std::size_t spare = 0;
@@ -47,12 +48,15 @@ bool GatheredMoves::spread(const Problem& problem, std::span<double> t) {
     if (spare == 0) return false;
     gains_.clear();
     gains_.reserve(t.size() - 1);
-    for (const Interval& interval : intervals_) gains_.push_back(interval.gain(problem));
+    for (const Interval& interval : intervals_) {
+        checkpoint.pass(3 * kEdgeWork);
+        gains_.push_back(interval.gain(problem));
+    }
     bool spent = false;
     for (; spare > 0; --spare) {
         const auto best = static_cast<std::size_t>(std::max_element(gains_.begin(), gains_.end()) - gains_.begin());
         if (!(gains_[best] > 0.0)) break;
-        ++intervals_[best].parts;
+        checkpoint.pass(gains_.size() + 2 * kEdgeWork * ++intervals_[best].parts);
         gains_[best] = intervals_[best].gain(problem);
         spent = true;
     }
@@ -66,7 +70,7 @@ bool GatheredMoves::spread(const Problem& problem, std::span<double> t) {
     return true;
 }
 
-bool GatheredMoves::gather_elsewhere(const Problem& problem, std::span<double> t) {
+bool GatheredMoves::gather_elsewhere(const Problem& problem, std::span<double> t, Checkpoint& checkpoint) {
     groups_.clear();
     groups_.reserve(t.size());
     groups_.push_back(t[0]);
@@ -78,6 +82,7 @@ bool GatheredMoves::gather_elsewhere(const Problem& problem, std::span<double> t
     if (spare == 0) return false;
     double least = std::numeric_limits<double>::infinity();
     for (std::size_t j = 0; j < groups_.size(); ++j) {
+        checkpoint.pass(kEdgeWork * t.size());
         for (std::size_t i = 0, g = 0; i < t.size(); ++i) {
             trial_[i] = groups_[g];
             if (i < j || i >= j + spare) ++g;
@@ -92,8 +97,9 @@ bool GatheredMoves::gather_elsewhere(const Problem& problem, std::span<double> t
     return true;
 }
 
-void WindowSearch::reset(const Problem& problem) {
+void WindowSearch::reset(const Problem& problem, Checkpoint& checkpoint) {
     problem_ = &problem;
+    checkpoint_ = &checkpoint;
     for (auto* column : {&places_, &lambdas_, &value_}) column->resize(problem.nodes() * kPlaces);
     from_.resize(problem.nodes() * kPlaces);
 }
@@ -112,6 +118,7 @@ bool WindowSearch::improve(std::span<double> t, double step) {
             lambdas_[i * kPlaces + j] = inside ? problem_->lambda_slope(x).lambda : nowhere;
         }
     for (std::size_t i = 0; i + 1 < n; ++i) {
+        checkpoint_->pass(kEdgeWork * kPlaces * kPlaces);
         const std::size_t a = i * kPlaces, b = a + kPlaces;
         for (std::size_t l = b; l < b + kPlaces; ++l) {
             if (lambdas_[l] == nowhere) continue;

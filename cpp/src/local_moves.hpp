@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "problem.hpp"
 
 namespace hso::detail {
@@ -17,10 +18,10 @@ class GatheredMoves {
   public:
     /// Takes all but one of each group and spends them where halving an interval gains most. False if none has gathered or
     /// none gains.
-    bool spread(const Problem& problem, std::span<double> t);
+    bool spread(const Problem& problem, std::span<double> t, Checkpoint& checkpoint);
 
     /// Moves all gathered nodes but one of each group to the one group where they cost least. False if none has gathered.
-    bool gather_elsewhere(const Problem& problem, std::span<double> t);
+    bool gather_elsewhere(const Problem& problem, std::span<double> t, Checkpoint& checkpoint);
 
   private:
     /// An interval in lambda that may be cut into `parts` of the same length.
@@ -42,8 +43,8 @@ class GatheredMoves {
 /// and makes it. False if staying is best.
 class WindowSearch {
   public:
-    /// For `problem`, which must outlive its use here, from now on.
-    void reset(const Problem& problem);
+    /// For `problem`, which must outlive its use here, as `checkpoint`, from now on.
+    void reset(const Problem& problem, Checkpoint& checkpoint);
 
     bool improve(std::span<double> t, double step);
 
@@ -52,6 +53,7 @@ class WindowSearch {
     static constexpr std::size_t kPlaces = 2 * kReach + 1;
 
     const Problem* problem_ = nullptr;
+    Checkpoint* checkpoint_ = nullptr;
     std::vector<double> places_, lambdas_, value_;  ///< of each node's places; NaN lambda: out of bounds
     std::vector<std::size_t> from_;
 };

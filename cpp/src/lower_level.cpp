@@ -15,16 +15,18 @@ namespace {
 constexpr double kLeastShare = 1e-9;      ///< nodes that collapse are kept this share of the mean interval apart
 constexpr double kPolishTolerance = 1e-15;
 constexpr int kPolishEvaluations = 500;
+constexpr std::size_t kWork = 100;        ///< nanoseconds or so for a node in an evaluation, NLopt's part included
 constexpr double kOutOfOrder = 1e12;      ///< the published code's value for a proposal that is no schedule
 
 }  // namespace
 
-void LowerLevel::reset(const Problem& problem, LocalSolver local, int max_evaluations) {
+void LowerLevel::reset(const Problem& problem, LocalSolver local, int max_evaluations, Checkpoint& checkpoint) {
     problem_ = &problem;
+    checkpoint_ = &checkpoint;
     local_ = local;
     budget_ = {.tolerance = 1e-12, .max_evaluations = max_evaluations};
     evaluations_ = 0;
-    newton_.reset(problem);
+    newton_.reset(problem, checkpoint);
     for (auto* buffer : {&z_, &step_, &lambdas_, &gradient_, &diagonal_, &off_diagonal_, &slopes_, &trial_, &start_})
         buffer->resize(problem.nodes());
 }
@@ -53,6 +55,7 @@ double LowerLevel::solve_free(const Psi& psi, std::span<double> lambdas) {
     // the line search shorten its step.
     const auto ordered = [&] { return std::adjacent_find(trial.begin(), trial.end(), std::greater_equal<>()) == trial.end(); };
     const auto objective = [&](std::span<const double> at, std::span<double> gradient) {
+        checkpoint_->pass(kWork * n);
         place(at);
         if (!ordered()) {
             std::fill(gradient.begin(), gradient.end(), 0.0);
@@ -130,6 +133,7 @@ double LowerLevel::descend_spaced(std::span<double> t, std::size_t first, std::s
         for (std::size_t i = 0; i < count; ++i) trial[first + i] = start[first + i] + step[i];
     };
     const auto function = [&](std::span<const double> at, std::span<double> gradient) {
+        checkpoint_->pass(kWork * n);
         place(at);
         for (std::size_t i = 0; i < n; ++i) {
             const auto [lambda, slope] = problem_->lambda_slope(trial[i]);
@@ -179,6 +183,7 @@ void LowerLevel::build_constraints(std::span<const double> t, std::size_t first,
     bound_.clear();
     const std::size_t end = first + count;
     const auto add_row = [&](double bound, std::initializer_list<std::pair<std::size_t, double>> entries) {
+        checkpoint_->pass(kWork + 5 * count);
         const std::size_t at = matrix_.size();
         matrix_.resize(at + count, 0.0);
         const std::span<double> row = std::span(matrix_).subspan(at, count);

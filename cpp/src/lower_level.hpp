@@ -7,6 +7,7 @@
 
 #include <hso/start.hpp>
 
+#include "checkpoint.hpp"
 #include "newton.hpp"
 #include "preconditioner.hpp"
 #include "problem.hpp"
@@ -19,10 +20,12 @@ namespace hso::detail {
 class LowerLevel {
   public:
     LowerLevel() = default;  ///< to be reset before use
-    LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations) { reset(problem, local, max_evaluations); }
+    LowerLevel(const Problem& problem, LocalSolver local, int max_evaluations, Checkpoint& checkpoint) {
+        reset(problem, local, max_evaluations, checkpoint);
+    }
 
-    /// For `problem`, which must outlive its use here, from now on; counts evaluations from 0.
-    void reset(const Problem& problem, LocalSolver local, int max_evaluations);
+    /// For `problem`, which must outlive its use here, as `checkpoint`, from now on; counts evaluations from 0.
+    void reset(const Problem& problem, LocalSolver local, int max_evaluations, Checkpoint& checkpoint);
 
     /// (a) As published: ends fixed, no spacing. Fills `lambdas` (problem.nodes()) and returns the objective there.
     double solve_free(const Psi& psi, std::span<double> lambdas);
@@ -45,6 +48,7 @@ class LowerLevel {
     void build_constraints(std::span<const double> t, std::size_t first, std::size_t count);
 
     const Problem* problem_ = nullptr;
+    Checkpoint* checkpoint_ = nullptr;
     LocalSolver local_ = LocalSolver::newton;
     LocalBudget budget_ = {};
     Newton newton_;

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "checkpoint.hpp"
 #include "range.hpp"
 
 namespace hso::detail {
@@ -13,7 +14,7 @@ namespace hso::detail {
 class MonotoneCubic {
   public:
     /// `x` strictly increasing, the same size n >= 2 as `y`; both finite (checked by the callers, which name them).
-    MonotoneCubic(std::span<const double> x, std::span<const double> y);
+    MonotoneCubic(std::span<const double> x, std::span<const double> y, Checkpoint& checkpoint);
 
     struct Point {
         double value, d1, d2;

@@ -21,6 +21,7 @@ constexpr double kShortestStep = 1e-6;
 constexpr double kAtEntry = 1e-13;        ///< a node this close to a table's entry sits on it
 constexpr double kSlopeRounding = 1e-11;  ///< of a block's slope: less than that is flat
 constexpr int kSettleIterations = 200;
+constexpr std::size_t kWork = 60;         ///< nanoseconds or so for a node in an evaluation
 
 }  // namespace
 
@@ -29,8 +30,9 @@ void Newton::Point::resize(std::size_t n) {
     off_diagonal.resize(n - 1);
 }
 
-void Newton::reset(const Problem& problem) {
+void Newton::reset(const Problem& problem, Checkpoint& checkpoint) {
     problem_ = &problem;
+    checkpoint_ = &checkpoint;
     const std::size_t n = problem.nodes();
     qp_.resize(n);
     for (Point* point : {&here_, &trial_}) point->resize(n);
@@ -87,6 +89,7 @@ void Newton::set_ends(const std::pair<double, double>& first, const std::pair<do
 void Newton::evaluate(Point& point) {
     ++evaluations_;
     const std::size_t n = point.x.size();
+    checkpoint_->pass(kWork * n);
     // borrowed until the Hessian is known: the curvature of lambda(x)
     std::span<double> curvature = point.gradient;
     for (std::size_t i = 0; i < n; ++i) {
@@ -133,7 +136,7 @@ void Newton::solve_step(double spacing) {
         room_high_[i] = std::max(high_[i] - x[i], 0.0);
         if (i + 1 < x.size()) slack_[i] = std::max(x[i] - x[i + 1] - spacing, 0.0);
     }
-    qp_.solve({here_.diagonal, here_.off_diagonal, here_.gradient, slack_, room_low_, room_high_}, step_);
+    qp_.solve({here_.diagonal, here_.off_diagonal, here_.gradient, slack_, room_low_, room_high_}, step_, *checkpoint_);
 }
 
 /// One iteration; false when it was the last.

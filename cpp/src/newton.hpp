@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "chain_qp.hpp"
+#include "checkpoint.hpp"
 #include "problem.hpp"
 
 namespace hso::detail {
@@ -17,10 +18,11 @@ namespace hso::detail {
 class Newton {
   public:
     Newton() = default;  ///< to be reset before use
-    explicit Newton(const Problem& problem) { reset(problem); }
+    Newton(const Problem& problem, Checkpoint& checkpoint) { reset(problem, checkpoint); }
 
-    /// For `problem`, which must outlive its use here, from now on; allocates only for more nodes than ever before.
-    void reset(const Problem& problem);
+    /// For `problem`, which must outlive its use here, as `checkpoint`, from now on; allocates only for more nodes than ever
+    /// before.
+    void reset(const Problem& problem, Checkpoint& checkpoint);
 
     struct Result {
         double value;  ///< MEP, plus the penalty of a soft problem
@@ -58,6 +60,7 @@ class Newton {
     bool kinks_matter(std::size_t first, std::size_t last) const;
 
     const Problem* problem_ = nullptr;
+    Checkpoint* checkpoint_ = nullptr;
     ChainQp qp_;
     Point here_, trial_;
     std::vector<double> step_, slack_, room_low_, room_high_;

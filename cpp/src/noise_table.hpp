@@ -9,11 +9,13 @@
 #include <memory>
 #include <numbers>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
 #include <hso/noise_schedule.hpp>
 
+#include "checkpoint.hpp"
 #include "invalid.hpp"
 #include "monotone_cubic.hpp"
 
@@ -21,6 +23,7 @@ namespace hso {
 
 namespace detail {
 
+constexpr std::size_t kHashWork = 10;      ///< nanoseconds or so for a number
 constexpr double kRangeTolerance = 1e-12;  ///< rounding that an argument may lie outside the range
 
 /// How the family's own coordinate y (see Table) depends on t.
@@ -180,7 +183,7 @@ struct NoiseSchedule::Table {
     double t_of_lambda(double lambda) const { return std::clamp(t_of_y(y_of_lambda(lambda)), t_low, t_high); }
 
     /// FNV-1a over the bytes of every number.
-    std::string hash() const {
+    std::string hash(detail::Checkpoint& checkpoint) const {
         std::uint64_t hash = 0xcbf29ce484222325u;
         const auto add = [&hash](double value) {
             auto bits = std::bit_cast<std::uint64_t>(value);
@@ -189,20 +192,27 @@ struct NoiseSchedule::Table {
         add(static_cast<double>(family));
         add(static_cast<double>(clock));
         for (double value : {n, shift, a, b, t_low, t_high}) add(value);
-        for (double value : ts) add(value);
-        for (double value : ys) add(value);
-        if (log_sigma)
-            for (double value : log_sigma->y()) add(value);
+        const auto add_all = [&](std::span<const double> values) {
+            for (double value : values) {
+                checkpoint.pass(detail::kHashWork);
+                add(value);
+            }
+        };
+        add_all(ts);
+        add_all(ys);
+        if (log_sigma) add_all(log_sigma->y());
         std::string text(16, '0');
         for (std::size_t i = 16; i-- > 0; hash >>= 4) text[i] = "0123456789abcdef"[hash & 0xf];
         return text;
     }
 
-    std::shared_ptr<const Table> finished() && {
+    std::shared_ptr<const Table> finished(detail::Checkpoint& checkpoint) && {
         lambda_low = lambda_of_y(y_of_t(t_high));
         lambda_high = lambda_of_y(y_of_t(t_low));
+        checkpoint.pass(ts.size());
         for (std::size_t i = 0; i + 2 < ts.size(); ++i) rough |= std::abs(piece_slope(i + 1) / piece_slope(i) - 1.0) > 0.1;
-        fingerprint = hash();
+        checkpoint.pass(4 * ts.size());
+        fingerprint = hash(checkpoint);
         return std::make_shared<const Table>(std::move(*this));
     }
 };

@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "checkpoint.hpp"
 #include "exact.hpp"
 #include "problem.hpp"
 #include "result.hpp"
@@ -34,7 +35,7 @@ struct Searches {
 namespace {
 
 /// Fills searches.found.
-void search(const detail::Problem& problem, const Options& options, detail::Searches& searches) {
+void search(const detail::Problem& problem, const Options& options, detail::Checkpoint& checkpoint, detail::Searches& searches) {
     detail::SearchResult& found = searches.found;
     found = detail::SearchResult{.t = std::move(found.t)};
     const Search kind = detail::choose_search(options);
@@ -45,15 +46,16 @@ void search(const detail::Problem& problem, const Options& options, detail::Sear
         return;
     }
     switch (kind) {
-        case Search::exact: return searches.exact.run(problem, options, found);
-        case Search::bilevel: return searches.psi.run_bilevel(problem, options, found);
-        case Search::paper: return searches.psi.run_paper(problem, options, found);
+        case Search::exact: return searches.exact.run(problem, options, checkpoint, found);
+        case Search::bilevel: return searches.psi.run_bilevel(problem, options, checkpoint, found);
+        case Search::paper: return searches.psi.run_paper(problem, options, checkpoint, found);
     }
 }
 
-void optimize(const detail::Problem& problem, const Options& options, detail::Searches& searches, Schedule& schedule) {
+void optimize(const detail::Problem& problem, const Options& options, detail::Checkpoint& checkpoint, detail::Searches& searches,
+              Schedule& schedule) {
     const auto start = std::chrono::steady_clock::now();
-    search(problem, options, searches);
+    search(problem, options, checkpoint, searches);
     const detail::SearchResult& found = searches.found;
     detail::make_schedule(problem, found.t, found.rho, schedule);
     schedule.evaluations = found.evaluations;
@@ -94,13 +96,16 @@ void optimize(const NoiseSchedule& noise, int nfe, const Options& options, Works
     const detail::Problem problem = detail::make_problem(noise, nfe, options);
     detail::Searches& searches = detail::Searches::of(workspace);
     const Turn turn(searches);
-    optimize(problem, options, searches, out);
+    detail::Checkpoint checkpoint(options.should_stop);
+    optimize(problem, options, checkpoint, searches, out);
 }
 
 Schedule optimize(const NoiseSchedule& noise, int nfe, const Options& options) {
     detail::Searches searches;  // what a workspace would hold
     Schedule schedule;
-    optimize(detail::make_problem(noise, nfe, options), options, searches, schedule);
+    const detail::Problem problem = detail::make_problem(noise, nfe, options);
+    detail::Checkpoint checkpoint(options.should_stop);
+    optimize(problem, options, checkpoint, searches, schedule);
     return schedule;
 }
 
@@ -110,7 +115,8 @@ std::vector<Schedule> optimize(const NoiseSchedule& noise, std::span<const int> 
     for (int n : nfe) problems.push_back(detail::make_problem(noise, n, options));
     detail::Searches searches;
     std::vector<Schedule> schedules(nfe.size());
-    for (std::size_t i = 0; i < problems.size(); ++i) optimize(problems[i], options, searches, schedules[i]);
+    detail::Checkpoint checkpoint(options.should_stop);
+    for (std::size_t i = 0; i < problems.size(); ++i) optimize(problems[i], options, checkpoint, searches, schedules[i]);
     return schedules;
 }
 

@@ -1,5 +1,7 @@
 #include <cmath>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include <hso/options.hpp>
 #include <hso/schedule.hpp>
@@ -20,6 +22,17 @@ void check_range(std::string_view name, const std::pair<double, double>& range) 
 
 void check_at_least(std::string_view name, int value, int least) {
     if (value < least) throw_invalid(name, std::to_string(value), "at least " + std::to_string(least));
+}
+
+/// An enumerator that is none comes from a cast.
+template <class Enum>
+void check_enumerator(std::string_view name, Enum value) {
+    if (to_string(value).empty()) throw_invalid(name, std::to_string(static_cast<int>(value)), "one of its enumerators");
+}
+
+template <class Enum>
+void check_enumerator(std::string_view name, const std::optional<Enum>& value) {
+    if (value) check_enumerator(name, *value);
 }
 
 }  // namespace
@@ -52,6 +65,11 @@ void check_solvers(const Options& options) {
 }
 
 void check_options(const Options& options) {
+    check_enumerator("terminal", options.terminal);
+    check_enumerator("search", options.search);
+    check_enumerator("local", options.local);
+    check_enumerator("objective", options.objective);
+    check_enumerator("limits", options.limits);
     if (options.objective == LowerObjective::dm_nonuni) {
         if (options.search == Search::exact)
             throw_invalid("search", to_string(Search::exact), "bilevel or paper for objective dm_nonuni, whose terms couple more than two nodes");

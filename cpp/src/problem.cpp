@@ -54,6 +54,10 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
     if (nfe > kMaxNfe) throw_invalid("nfe", std::to_string(nfe), "at most " + std::to_string(kMaxNfe));
     check_options(options);
     check_solvers(options);
+    const bool slsqp = choose_search(options) != Search::exact && choose_local(options) == LocalSolver::slsqp;
+    if (slsqp && nfe > kMaxNfeOfSlsqp)
+        throw_invalid("nfe", std::to_string(nfe),
+                      "at most " + std::to_string(kMaxNfeOfSlsqp) + " with local slsqp, whose memory grows with the square of it");
     const bool as_published = choose_limits(options) == Limits::published;
     const double most = noise.t_range().second;
     const Range t_max = resolve("t_max", noise, options.t_max, as_published ? published(noise, kPublishedTMax) : Range(most, most));

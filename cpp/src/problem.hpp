@@ -15,6 +15,8 @@ constexpr double kLeastSpacing = 1e-9;
 
 /// Network calls of one schedule at most.
 constexpr int kMaxNfe = 10000;
+/// The same where SLSQP is the local solver, whose memory grows with the square: 120 MB.
+constexpr int kMaxNfeOfSlsqp = 1000;
 
 /// What is minimized, over which nodes, within which bounds: options checked and resolved against one noise schedule.
 struct Problem {

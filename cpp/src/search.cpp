@@ -33,10 +33,12 @@ std::array<double, 3> polish_ends(const Problem& problem, const EvolutionResult&
 
 }  // namespace
 
-void PsiSearch::prepare(const Problem& problem, const Options& options, std::size_t workers) {
-    if (workers_.size() < workers) workers_.resize(workers);
-    for (Worker& worker : std::span(workers_).first(workers)) {
-        worker.level.reset(problem, choose_local(options), options.local_iterations);
+void PsiSearch::prepare(const Problem& problem, const Options& options, const ThreadTeam& team, Checkpoint& checkpoint) {
+    if (workers_.size() < team.size()) workers_.resize(team.size());
+    for (Worker& worker : std::span(workers_).first(team.size())) {
+        const bool calling = &worker == &workers_.front();
+        if (!calling) worker.checkpoint = Checkpoint(team.stopped());
+        worker.level.reset(problem, choose_local(options), options.local_iterations, calling ? checkpoint : worker.checkpoint);
         worker.lambdas.resize(problem.nodes());
         worker.t.resize(problem.nodes());
     }
@@ -44,6 +46,7 @@ void PsiSearch::prepare(const Problem& problem, const Options& options, std::siz
 
 /// The upper level: evolves psi by the fitness of the schedules that the lower level makes of it.
 const EvolutionResult& PsiSearch::evolve(const Problem& problem, const Options& options, ThreadTeam& team,
+                                         Checkpoint& checkpoint,
                                          FunctionRef<double(std::size_t, const Psi&)> fitness) {
     const Bounds bounds = {problem.rho, problem.t_min, problem.t_max};
     return evolution_.minimize(
@@ -53,7 +56,7 @@ const EvolutionResult& PsiSearch::evolve(const Problem& problem, const Options& 
             // ranges that touch can put both ends on one point: no schedule
             return psi.t_min < psi.t_max ? fitness(worker, psi) : std::numeric_limits<double>::infinity();
         },
-        options.on_generation);
+        checkpoint);
 }
 
 void PsiSearch::finish(const EvolutionResult& evolution, std::size_t workers, SearchResult& result) const {
@@ -64,16 +67,16 @@ void PsiSearch::finish(const EvolutionResult& evolution, std::size_t workers, Se
     for (const Worker& worker : std::span(workers_).first(workers)) result.evaluations += worker.level.evaluations();
 }
 
-void PsiSearch::run_paper(const Problem& problem, const Options& options, SearchResult& result) {
+void PsiSearch::run_paper(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result) {
     ThreadTeam team(options.threads);
-    prepare(problem, options, team.size());
+    prepare(problem, options, team, checkpoint);
     const auto fitness = [&](std::size_t at, const Psi& psi) {
         Worker& worker = workers_[at];
         const double value = worker.level.solve_free(psi, worker.lambdas);
         problem.t(worker.lambdas, worker.t);
         return value + spacing_penalty(worker.t, problem.d_min, problem.gamma);
     };
-    const EvolutionResult& evolution = evolve(problem, options, team, fitness);
+    const EvolutionResult& evolution = evolve(problem, options, team, checkpoint, fitness);
     const auto best = polish_ends(problem, evolution, [&](std::span<const double> x) { return fitness(0, to_psi(x)); });
     fitness(0, to_psi(best));
     finish(evolution, team.size(), result);
@@ -81,15 +84,15 @@ void PsiSearch::run_paper(const Problem& problem, const Options& options, Search
     result.t.back() = best[1];
 }
 
-void PsiSearch::run_bilevel(const Problem& problem, const Options& options, SearchResult& result) {
+void PsiSearch::run_bilevel(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result) {
     ThreadTeam team(options.threads);
-    prepare(problem, options, team.size());
+    prepare(problem, options, team, checkpoint);
     const auto fitness = [&](std::size_t at, const Psi& psi) {
         Worker& worker = workers_[at];
         const double value = worker.level.solve_spaced(psi, worker.t);
         return value + spacing_penalty(worker.t, problem.spacing, problem.gamma);
     };
-    const EvolutionResult& evolution = evolve(problem, options, team, fitness);
+    const EvolutionResult& evolution = evolve(problem, options, team, checkpoint, fitness);
     fitness(0, to_psi(evolution.best));
     Worker& first = workers_[0];
     keep_spacing(first.t, problem.spacing, problem.t_min, problem.t_max);

@@ -9,6 +9,7 @@
 #include <hso/options.hpp>
 #include <hso/schedule.hpp>
 
+#include "checkpoint.hpp"
 #include "differential_evolution.hpp"
 #include "lower_level.hpp"
 #include "parallel.hpp"
@@ -32,20 +33,21 @@ class PsiSearch {
   public:
     /// The published search (paper's Algorithm 1): lower level without spacing, upper level scored with the penalty, ended
     /// by a local polish of psi. Fills a `result` that holds the defaults, as the next.
-    void run_paper(const Problem& problem, const Options& options, SearchResult& result);
+    void run_paper(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result);
 
     /// The same with the spacing as constraints of the lower level, ended by a polish of all nodes with the ends free.
-    void run_bilevel(const Problem& problem, const Options& options, SearchResult& result);
+    void run_bilevel(const Problem& problem, const Options& options, Checkpoint& checkpoint, SearchResult& result);
 
   private:
     /// What one thread works with.
     struct Worker {
+        Checkpoint checkpoint;  ///< but for the calling thread
         LowerLevel level;
         std::vector<double> lambdas, t;
     };
 
-    void prepare(const Problem& problem, const Options& options, std::size_t workers);
-    const EvolutionResult& evolve(const Problem& problem, const Options& options, ThreadTeam& team,
+    void prepare(const Problem& problem, const Options& options, const ThreadTeam& team, Checkpoint& checkpoint);
+    const EvolutionResult& evolve(const Problem& problem, const Options& options, ThreadTeam& team, Checkpoint& checkpoint,
                                   FunctionRef<double(std::size_t, const Psi&)> fitness);
     void finish(const EvolutionResult& evolution, std::size_t workers, SearchResult& result) const;
 

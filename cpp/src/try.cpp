@@ -10,6 +10,7 @@
 #include <utility>
 
 #include <hso/optimize.hpp>
+#include <hso/stop.hpp>
 
 #include "guarded.hpp"
 
@@ -43,6 +44,8 @@ bool detail::guarded(Error& error, FunctionRef<void()> work) noexcept {
         return failed(error, ErrorCode::out_of_memory, "out of memory");
     } catch (const std::logic_error& exception) {  // std::invalid_argument, or a workspace that is in use
         return failed(error, ErrorCode::invalid_argument, exception.what());
+    } catch (const Stopped& exception) {
+        return failed(error, ErrorCode::stopped, exception.what());
     } catch (const std::system_error& exception) {
         return failed(error, ErrorCode::system, exception.what());
     } catch (const std::exception& exception) {

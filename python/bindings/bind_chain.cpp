@@ -4,6 +4,7 @@
 #include <hso/chain.hpp>
 
 #include "numpy.hpp"
+#include "signals.hpp"
 
 namespace hso::bindings {
 
@@ -36,9 +37,9 @@ void bind_chain(py::module_& module) {
         [](const Array& cost, std::size_t max_edges, const Array& start, const Array& end, const Array& t,
            double spacing, double discount) {
             const auto points = points_of(cost.shape(0), start, end, t, spacing);
-            const auto paths = [&] {
+            const auto paths = [&, should_stop = signals()] {
                 const py::gil_scoped_release release;
-                return shortest_chains(points, view(cost), max_edges, discount);
+                return shortest_chains(points, view(cost), max_edges, discount, should_stop);
             }();
             return to_list(paths);
         },
@@ -54,9 +55,9 @@ void bind_chain(py::module_& module) {
                 const auto known = costs.subspan((i * n + j) * n + j + 1, out.size());
                 std::copy(known.begin(), known.end(), out.begin());
             };
-            const auto paths = [&] {
+            const auto paths = [&, should_stop = signals()] {
                 const py::gil_scoped_release release;
-                return shortest_chains_with_memory(points, view(first), row, max_edges, discount);
+                return shortest_chains_with_memory(points, view(first), row, max_edges, discount, should_stop);
             }();
             return to_list(paths);
         },

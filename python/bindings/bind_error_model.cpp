@@ -4,6 +4,7 @@
 #include <hso/error_model.hpp>
 
 #include "numpy.hpp"
+#include "signals.hpp"
 
 namespace hso::bindings {
 
@@ -42,14 +43,17 @@ void bind_error_model(py::module_& module) {
         .def(py::init([](const NoiseSchedule& noise, const Array& lambdas, const Array& x0, const Array& states,
                          const Array& eps, const Array& probe_lambdas, const Array& probe_errors,
                          const Array& probe_responses) {
-                 return ErrorModel(noise, {.rank = static_cast<std::size_t>(eps.size()),
+                 Measurements measurements{.rank = static_cast<std::size_t>(eps.size()),
                                            .lambdas = to_vector(lambdas),
                                            .x0 = to_vector(x0),
                                            .states = to_vector(states),
                                            .eps = to_vector(eps),
                                            .probe_lambdas = to_vector(probe_lambdas),
                                            .probe_errors = to_vector(probe_errors),
-                                           .probe_responses = to_vector(probe_responses)});
+                                           .probe_responses = to_vector(probe_responses)};
+                 const ShouldStop should_stop = signals();
+                 const py::gil_scoped_release release;
+                 return ErrorModel(noise, std::move(measurements), should_stop);
              }),
              py::arg("noise"), py::arg("lambdas"), py::arg("x0"), py::arg("states"), py::arg("eps"),
              py::arg("probe_lambdas"), py::arg("probe_errors"), py::arg("probe_responses"))
@@ -70,9 +74,9 @@ void bind_error_model(py::module_& module) {
         .def(
             "jumps",
             [](const ErrorModel& model, const Array& points, const std::string& carried) {
-                const auto costs = [&] {
+                const auto costs = [&, should_stop = signals()] {
                     const py::gil_scoped_release release;
-                    return model.jumps(view(points), carried_of(carried));
+                    return model.jumps(view(points), carried_of(carried), should_stop);
                 }();
                 return Array({points.size(), points.size() + 1}, costs.data());
             },
@@ -80,21 +84,26 @@ void bind_error_model(py::module_& module) {
         .def(
             "late_starts",
             [](const ErrorModel& model, const Array& points, const std::string& carried) {
-                return to_array(model.late_starts(view(points), carried_of(carried)));
+                const auto costs = [&, should_stop = signals()] {
+                    const py::gil_scoped_release release;
+                    return model.late_starts(view(points), carried_of(carried), should_stop);
+                }();
+                return to_array(costs);
             },
             py::arg("points"), py::arg("carried"))
         .def(
             "improve",
             [](const ErrorModel& model, const Array& start, const std::string& solver, int order,
                const std::string& terminal, Range first, Range last, double caution, int max_iterations) {
-                const auto found = [&] {
+                const auto found = [&, should_stop = signals()] {
                     const py::gil_scoped_release release;
                     return model.improve(view(start), {.solver = solver_of(solver, order),
                                                        .terminal = terminal_of(terminal),
                                                        .first = first,
                                                        .last = last,
                                                        .caution = caution,
-                                                       .max_iterations = max_iterations});
+                                                       .max_iterations = max_iterations,
+                                                       .should_stop = should_stop});
                 }();
                 return py::make_tuple(to_array(found.lambdas), found.error, found.evaluations);
             },

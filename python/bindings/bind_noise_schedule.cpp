@@ -2,6 +2,7 @@
 #include <hso/schedule.hpp>
 
 #include "numpy.hpp"
+#include "signals.hpp"
 
 namespace hso::bindings {
 
@@ -12,7 +13,9 @@ using Map = void (NoiseSchedule::*)(std::span<const double>, std::span<double>) 
 template <Map map>
 Array apply(const NoiseSchedule& noise, const Array& x) {
     Array out = like(x);
-    (noise.*map)(view(x), mutable_view(out));
+    in_parts(view(x).size(), [&, in = view(x), to = mutable_view(out)](std::size_t first, std::size_t count) {
+        (noise.*map)(in.subspan(first, count), to.subspan(first, count));
+    });
     return out;
 }
 
@@ -21,9 +24,21 @@ Array apply(const NoiseSchedule& noise, const Array& x) {
 void bind_noise_schedule(py::module_& module) {
     py::class_<NoiseSchedule>(module, "NoiseSchedule")
         .def_static(
-            "from_alphas_cumprod", [](const Array& a) { return NoiseSchedule::from_alphas_cumprod(view(a)); },
+            "from_alphas_cumprod",
+            [](const Array& a) {
+                const ShouldStop should_stop = signals();
+                const py::gil_scoped_release release;
+                return NoiseSchedule::from_alphas_cumprod(view(a), should_stop);
+            },
             py::arg("alphas_cumprod"))
-        .def_static("from_betas", [](const Array& b) { return NoiseSchedule::from_betas(view(b)); }, py::arg("betas"))
+        .def_static(
+            "from_betas",
+            [](const Array& b) {
+                const ShouldStop should_stop = signals();
+                const py::gil_scoped_release release;
+                return NoiseSchedule::from_betas(view(b), should_stop);
+            },
+            py::arg("betas"))
         .def_static("vp_linear", &NoiseSchedule::vp_linear, py::arg("beta_min"), py::arg("beta_max"))
         .def_static("vp_cosine", &NoiseSchedule::vp_cosine, py::arg("s"))
         .def_static("flow", &NoiseSchedule::flow, py::arg("shift"))
@@ -31,7 +46,9 @@ void bind_noise_schedule(py::module_& module) {
         .def_static(
             "from_table",
             [](const Array& t, const Array& alpha, const Array& sigma, double n) {
-                return NoiseSchedule::from_table(view(t), view(alpha), view(sigma), n);
+                const ShouldStop should_stop = signals();
+                const py::gil_scoped_release release;
+                return NoiseSchedule::from_table(view(t), view(alpha), view(sigma), n, should_stop);
             },
             py::arg("t"), py::arg("alpha"), py::arg("sigma"), py::arg("num_train_timesteps"))
         .def("lam", &apply<static_cast<Map>(&NoiseSchedule::lambda)>, py::arg("t"))

@@ -3,6 +3,7 @@
 #include <hso/start.hpp>
 
 #include "numpy.hpp"
+#include "signals.hpp"
 
 namespace hso::bindings {
 
@@ -31,15 +32,20 @@ void bind_objective(py::module_& module) {
         .def_static("power", &ErrorProxy::power, py::arg("p"))
         .def_static("standard", &ErrorProxy::standard, py::arg("noise"))
         .def_static(
-            "table", [](const Array& lambda, const Array& value) { return ErrorProxy::table(view(lambda), view(value)); },
+            "table",
+            [](const Array& lambda, const Array& value) {
+                const ShouldStop should_stop = signals();
+                const py::gil_scoped_release release;
+                return ErrorProxy::table(view(lambda), view(value), should_stop);
+            },
             py::arg("lam"), py::arg("value"))
         .def(
             "value",
             [](const ErrorProxy& proxy, const NoiseSchedule& noise, const Array& lambdas) {
                 Array out = like(lambdas);
-                const auto in = view(lambdas);
-                const auto values = mutable_view(out);
-                for (std::size_t i = 0; i < in.size(); ++i) values[i] = proxy.value(noise, in[i]);
+                in_parts(view(lambdas).size(), [&, in = view(lambdas), values = mutable_view(out)](std::size_t first, std::size_t count) {
+                    for (std::size_t i = first; i < first + count; ++i) values[i] = proxy.value(noise, in[i]);
+                });
                 return out;
             },
             py::arg("noise"), py::arg("lam"));

@@ -6,6 +6,7 @@
 #include <hso/optimize.hpp>
 
 #include "numpy.hpp"
+#include "signals.hpp"
 
 namespace hso::bindings {
 
@@ -81,10 +82,7 @@ void bind_optimize(py::module_& module) {
             options.t_max = t_max;
             options.seed = seed;
             options.threads = threads;
-            options.on_generation = [] {
-                const py::gil_scoped_acquire lock;
-                if (PyErr_CheckSignals() != 0) throw py::error_already_set();
-            };
+            options.should_stop = signals();
             const py::gil_scoped_release release;
             return optimize(noise, std::span(nfe), options);
         },

@@ -238,4 +238,5 @@ def _intervals(found: npt.NDArray[np.intp]) -> str:
 
 
 def _percent(higher: float, lower: float) -> str:
-    return f"{100.0 * (higher - lower) / higher:.2g} %"
+    share = (higher - lower) / higher if higher > 0.0 else 0.0  # a file may say any fitness
+    return f"{100.0 * share:.2g} %"

@@ -102,7 +102,7 @@ def optimize(
         noise: The model's noise schedule; or a profile from `hso.calibrate`, with which the schedule is the best for
             the measured model and `nfe`, `terminal`, `objective`, `t_min` and `t_max` are all that may be given (see
             `hso.Profile.optimize`).
-        nfe: Network calls, 1..10000; a list of them gives a list of schedules.
+        nfe: Network calls, 1..10000 (with local "slsqp" 1..1000); a list of them gives a list of schedules.
         solver: The solver that will run it. "heun" and "kdpm2" spend 2 steps - 1 calls: they get the most steps
             that nfe calls allow (an even nfe leaves one unspent), and `Schedule.nfe` says what is spent. All
             others spend one call a step, as None does.

@@ -4,16 +4,31 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, get_args
 
 import numpy as np
 
 from . import json_file
+from .json_values import (
+    Reader,
+    any_number,
+    at_least_zero,
+    count,
+    items,
+    members,
+    number,
+    one_of,
+    or_none,
+    positive,
+    shown,
+    text,
+)
+from .schedule_options import read_options
+from .solvers import Solver
 
 FORMAT = "hso-schedule/2"
 _FIRST = "hso-schedule/1"
-_NOT_FINITE = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}  # JSON has no such numbers
 _SIGMAS = {"flow": "sigma after the shift"}
 _TIMESTEPS = {"flow": "1000 sigma", "ve": "log(sigma) / 4"}
 _KIND = "schedule"
@@ -38,75 +53,40 @@ def _encode(value: Any) -> Any:
     return value
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError("text")
-    return value
+def _psi(value: Any) -> list[float | None]:
+    psi: list[float | None] = items(or_none(number), "a list of rho or null, t_min and t_max", length=3)(value)
+    if None in psi[1:]:
+        raise ValueError(f"must be a list of rho or null, t_min and t_max, got {shown(value)}")
+    return psi
 
 
-def _count(value: Any) -> int:
-    if type(value) is not int or value < 0:
-        raise TypeError("a count")
-    return value
-
-
-def _number(value: Any) -> float:
-    if isinstance(value, str) and value in _NOT_FINITE:
-        return _NOT_FINITE[value]
-    if type(value) not in (int, float):
-        raise TypeError("a number")
-    return float(value)
-
-
-def _numbers(value: Any) -> list[float]:
-    if not isinstance(value, list):
-        raise TypeError("a list of numbers")
-    return [_number(item) for item in value]
-
-
-def _psi(value: Any) -> tuple[float | None, float, float]:
-    if not isinstance(value, list) or len(value) != 3:
-        raise TypeError("a list of rho, t_min and t_max")
-    return _or_none(_number)(value[0]), _number(value[1]), _number(value[2])
-
-
-def _options(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise TypeError("an object")
-    return value
-
-
-def _or_none(reader: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda value: None if value is None else reader(value)
-
-
-_READERS: dict[str, Callable[[Any], Any]] = {
-    "t": _numbers,
-    "lambdas": _numbers,
-    "sigmas": _numbers,
-    "timesteps": _numbers,
-    "nfe": _count,
-    "terminal": _text,
-    "solver": _or_none(_text),
-    "gain": _number,
-    "family": _text,
-    "noise_fingerprint": _text,
-    "num_train_timesteps": _or_none(_number),
-    "shift": _or_none(_number),
-    "search": _text,
-    "options": _options,
-    "version": _or_none(_text),
-    "status": _text,
-    "mep": _number,
-    "penalty": _number,
-    "fitness": _number,
+_READERS: dict[str, Reader] = {
+    "t": items(number),
+    "lambdas": items(any_number),
+    "sigmas": items(number),
+    "timesteps": items(number),
+    "nfe": count,
+    "terminal": one_of(("zero", "t_min", "skip")),
+    "solver": or_none(one_of(get_args(Solver))),
+    "gain": number,
+    "family": one_of(("vp", "flow", "ve", "general")),
+    "noise_fingerprint": text,
+    "num_train_timesteps": or_none(positive),
+    "shift": or_none(positive),
+    "search": text,
+    "options": read_options,
+    "version": or_none(text),
+    "status": one_of(("converged", "max_generations", "uncertified", "collapsed", "given")),
+    "mep": any_number,
+    "penalty": any_number,
+    "fitness": any_number,
     "psi": _psi,
-    "lower_bound": _or_none(_number),
-    "gap": _or_none(_number),
-    "min_spacing": _number,
-    "d_min": _number,
-    "evaluations": _count,
-    "elapsed": _number,
+    "lower_bound": or_none(any_number),
+    "gap": or_none(any_number),
+    "min_spacing": any_number,
+    "d_min": at_least_zero,
+    "evaluations": count,
+    "elapsed": at_least_zero,
 }
 """What a document holds beside "format" and "conventions"."""
 _NOT_IN_FIRST: dict[str, Any] = {
@@ -141,27 +121,19 @@ def read_schedule(path: str | os.PathLike[str]) -> dict[str, Any]:
     return _values(json_file.read_document(path, (FORMAT, _FIRST), _KIND), repr(os.fspath(path)))
 
 
-def read_text(text: str, shown: str) -> dict[str, Any]:
-    """The values of a document given as text, which messages call `shown`; errors as for `read_schedule`."""
-    return _values(json_file.read_text(text, shown, (FORMAT, _FIRST), _KIND), shown)
+def read_text(document: str, name: str) -> dict[str, Any]:
+    """The values of a document given as text, which messages call `name`; errors as for `read_schedule`."""
+    return _values(json_file.read_text(document, name, (FORMAT, _FIRST), _KIND), name)
 
 
-def _values(document: dict[str, Any], shown: str) -> dict[str, Any]:
-    if document["format"] == _FIRST:
-        document = _NOT_IN_FIRST | document
-    missing = [name for name in _READERS if name not in document]
-    if missing:
-        raise ValueError(f"{shown} is damaged: it lacks {', '.join(missing)}")
-    values = {}
-    for name, reader in _READERS.items():
-        try:
-            values[name] = reader(document[name])
-        except (TypeError, OverflowError) as error:
-            raise ValueError(f"{shown} is damaged: {name} must be {error}, got {document[name]!r}") from None
-    # a file with other conventions would be read as something that it is not
-    if document["format"] != _FIRST and document.get("conventions") != conventions(values["family"]):
-        raise ValueError(
-            f"{shown} is damaged: its conventions must be {conventions(values['family'])}, "
-            f"got {document.get('conventions')!r}"
-        )
+def _values(document: dict[str, Any], name: str) -> dict[str, Any]:
+    first = document["format"] == _FIRST
+    try:
+        values = members(_NOT_IN_FIRST | document if first else document, _READERS)
+        # a file with other conventions would be read as something that it is not
+        told, meant = document.get("conventions"), conventions(values["family"])
+        if not first and told != meant:
+            raise ValueError(f"its conventions must be {meant}, got {shown(told)}")
+    except ValueError as error:
+        raise ValueError(f"{name} is damaged: {error}") from None
     return values

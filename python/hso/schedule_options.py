@@ -6,6 +6,21 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from .json_values import (
+    Reader,
+    any_number,
+    anything,
+    boolean,
+    count,
+    items,
+    known_members,
+    mapping,
+    members,
+    number,
+    one_of,
+    or_none,
+    text,
+)
 from .noise_schedule import NoiseSchedule
 from .objective import ErrorProxy
 
@@ -47,3 +62,60 @@ def plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: plain(each) for name, each in value.items()}
     return tuple(plain(each) for each in value) if isinstance(value, tuple) else value
+
+
+def _proxy(value: Any) -> dict[str, Any]:
+    """A table that makes an error proxy."""
+    table = members(mapping(value), {"lambdas": items(number), "values": items(number)})
+    ErrorProxy(table["lambdas"], table["values"])
+    return table
+
+
+def _range(value: Any) -> list[float]:
+    ends: list[float] = items(number, "a list of two numbers", length=2)(value)
+    return ends
+
+
+_OBJECTIVE: dict[str, Reader] = {
+    "objective": one_of(("mep", "dm_nonuni")),
+    "p": or_none(number),
+    "proxy": or_none(_proxy),
+}
+_SEARCH: dict[str, Reader] = {
+    "search": one_of(("exact", "bilevel", "paper")),
+    "local": one_of(("newton", "slsqp")),
+    "gamma": or_none(number),
+    "gap": or_none(any_number),
+    "limits": one_of(("measured", "published")),
+    "d_min": or_none(number),
+    "t_min": or_none(_range),
+    "t_max": or_none(_range),
+    "rho": or_none(_range),
+    "seed": count,
+    "calibration": lambda value: mapping(value) | members(mapping(value), _CALIBRATION),
+}
+_CALIBRATION: dict[str, Reader] = {
+    "objective": text,
+    "squares": boolean,
+    "t_min": or_none(_range),
+    "t_max": or_none(_range),
+    "fingerprint": text,
+    "order": count,
+    "samples": count,
+    "evaluations": count,
+    "seed": count,
+}
+
+
+def read_options(value: Any) -> dict[str, Any]:
+    """Options of a schedule file: none at all, or the objective and what else is known; ValueError names the member.
+
+    Members that this version does not know are kept as they are.
+    """
+    options: dict[str, Any] = anything(mapping(value))
+    if not options:
+        return {}
+    read = options | members(options, _OBJECTIVE) | known_members(options, _SEARCH)
+    if (read["p"] is None) == (read["proxy"] is None):
+        raise ValueError("must have either p or proxy")
+    return read

@@ -108,6 +108,7 @@ TEST_CASE("the chain's quadratic program allocates nothing after its constructio
     Random random(85);
     constexpr std::size_t n = 30;
     ChainQp qp(n);
+    Checkpoint unasked;
     std::vector<double> diagonal(n), off_diagonal(n - 1), gradient(n), slack(n - 1), low(n), high(n), step(n);
     for (int run = 0; run < kRuns; ++run) {
         for (std::size_t i = 0; i < n; ++i) {
@@ -119,7 +120,7 @@ TEST_CASE("the chain's quadratic program allocates nothing after its constructio
             off_diagonal[i] = random.uniform(-1.0, 1.0);
             slack[i] = random.below(3) ? random.uniform(0.0, 0.5) : 0.0;
         }
-        CHECK(allocations_of([&] { qp.solve({diagonal, off_diagonal, gradient, slack, low, high}, step); }) == 0);
+        CHECK(allocations_of([&] { qp.solve({diagonal, off_diagonal, gradient, slack, low, high}, step, unasked); }) == 0);
     }
 }
 
@@ -128,8 +129,9 @@ TEST_CASE("Newton and the lower level with it allocate nothing after their const
         for (double p : {2.0, 4.0})
             for (double d_min : {0.0, 0.05}) {
                 const Problem problem = make_problem(noise, 10, with(Search::bilevel, d_min, p));
-                Newton newton(problem);
-                LowerLevel level(problem, LocalSolver::newton, 80);
+                Checkpoint unasked;
+                Newton newton(problem, unasked);
+                LowerLevel level(problem, LocalSolver::newton, 80, unasked);
                 std::vector<double> t(problem.nodes()), lambdas(problem.nodes());
                 for (int run = 0; run < kRuns; ++run) {
                     const double share = static_cast<double>(run) / kRuns;
@@ -279,10 +281,7 @@ TEST_CASE("an exception costs a workspace none of its memory") {
     Options interrupted;
     const auto good = [&] { optimize(sd_noise(), 10, {}, workspace, out); };
     good();
-    int calls = 0;
-    interrupted.on_generation = [&] {
-        if (++calls == 2) throw std::domain_error("enough");
-    };
+    interrupted.should_stop = []() -> bool { throw std::domain_error("enough"); };
     CHECK_THROWS_AS(optimize(sd_noise(), 10, interrupted, workspace, out), std::domain_error);
     CHECK_THROWS_AS(optimize(sd_noise(), 10, {.gap = 0.0}, workspace, out), std::invalid_argument);
     const NoiseSchedule noise = sd_noise();

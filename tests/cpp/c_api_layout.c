@@ -31,6 +31,8 @@ const struct layout_entry layout[] = {
     MEMBER(hso_options, t_min_high),
     MEMBER(hso_options, t_max_low),
     MEMBER(hso_options, t_max_high),
+    MEMBER(hso_options, should_stop),
+    MEMBER(hso_options, should_stop_data),
     SIZE(hso_options),
     MEMBER(hso_schedule, size),
     MEMBER(hso_schedule, capacity),

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -127,7 +128,8 @@ TEST_CASE("C: the structs lie where they always did") {
         {"hso_options.proxy_lambda", 48}, {"hso_options.proxy_value", 56}, {"hso_options.proxy_count", 64},
         {"hso_options.gamma", 72}, {"hso_options.gap", 80}, {"hso_options.d_min", 88}, {"hso_options.rho_low", 96},
         {"hso_options.rho_high", 104}, {"hso_options.t_min_low", 112}, {"hso_options.t_min_high", 120},
-        {"hso_options.t_max_low", 128}, {"hso_options.t_max_high", 136}, {"hso_options", 144},
+        {"hso_options.t_max_low", 128}, {"hso_options.t_max_high", 136}, {"hso_options.should_stop", 144},
+        {"hso_options.should_stop_data", 152}, {"hso_options", 160},
         {"hso_schedule.size", 0}, {"hso_schedule.capacity", 4}, {"hso_schedule.t", 8}, {"hso_schedule.lambdas", 16},
         {"hso_schedule.sigmas", 24}, {"hso_schedule.timesteps", 32}, {"hso_schedule.nfe", 40},
         {"hso_schedule.terminal", 44}, {"hso_schedule.status", 48}, {"hso_schedule.generations", 52},
@@ -144,8 +146,8 @@ TEST_CASE("C: the structs lie where they always did") {
             CHECK(layout[i].offset == expected[i].second);
         }
     // and C++ agrees with C
-    CHECK(offsetof(hso_options, t_max_high) == layout[24].offset);
-    CHECK(sizeof(hso_options) == layout[25].offset);
+    CHECK(offsetof(hso_options, should_stop_data) == layout[26].offset);
+    CHECK(sizeof(hso_options) == layout[27].offset);
     CHECK(sizeof(hso_schedule) == layout[layout_entries - 1].offset);
 }
 
@@ -430,4 +432,59 @@ TEST_CASE("C: a newer caller's larger options are served as far as they ask for 
     });
     check_refused("size", [&](hso_error* error) { return hso_options_init(&newer.options, sizeof(hso_options) - 8, error); });
     check_refused("size", [&](hso_error* error) { return hso_options_init(&newer.options, 100000, error); });
+}
+
+TEST_CASE("C: a caller of the first version, whose options end before should_stop, is served") {
+    constexpr std::size_t first = offsetof(hso_options, should_stop);
+    hso_options options;
+    std::memset(&options, 0xff, sizeof options);  // what follows is not the caller's to set, nor ours to read
+    REQUIRE(hso_options_init(&options, first, nullptr) == HSO_OK);
+    CHECK(options.size == first);
+    const auto* behind = reinterpret_cast<const unsigned char*>(&options) + first;
+    for (std::size_t i = 0; i < sizeof options - first; ++i) REQUIRE(behind[i] == 0xff);
+    options.gap = 1e-3;
+    const auto c_noise = flow(3.0);
+    const auto work = workspace();
+    Arrays out(5);
+    REQUIRE(hso_optimize(c_noise.get(), 5, &options, work.get(), &out.schedule, nullptr) == HSO_OK);
+    check_same(out, optimize(NoiseSchedule::flow(3.0), 5, {.gap = 1e-3}));
+    options.size = static_cast<uint32_t>(first - 8);
+    check_refused("options->size",
+                  [&](hso_error* error) { return hso_optimize(c_noise.get(), 5, &options, work.get(), &out.schedule, error); });
+}
+
+TEST_CASE("C: should_stop ends a search, with its data and on the calling thread") {
+    struct Asked {
+        int times = 0, stop_at = 0;
+        std::thread::id thread = {};
+    } asked;
+    hso_options options = defaults();
+    CHECK((options.should_stop == nullptr));
+    options.should_stop_data = &asked;
+    options.should_stop = [](void* data) -> int32_t {
+        auto& of = *static_cast<Asked*>(data);
+        of.thread = std::this_thread::get_id();
+        return ++of.times == of.stop_at ? -1 : 0;
+    };
+    const auto c_noise = flow(3.0);
+    const auto work = workspace();
+    Arrays out(5);
+    const auto run = [&](int nfe) {
+        hso_error error = stale();
+        const hso_code code = hso_optimize(c_noise.get(), nfe, &options, work.get(), &out.schedule, &error);
+        CHECK(error.code == code);
+        CHECK(std::string_view(error.message) == (code == HSO_STOPPED ? "stopped by the caller" : ""));
+        return code;
+    };
+    CHECK(run(5) == HSO_OK);
+    CHECK(asked.times >= 1);
+    CHECK(asked.thread == std::this_thread::get_id());
+    const Schedule expected = optimize(NoiseSchedule::flow(3.0), 5);
+    check_same(out, expected);
+    asked = {.times = 0, .stop_at = 1};
+    CHECK(run(5) == HSO_STOPPED);
+    check_same(out, expected);
+    asked = {};
+    CHECK(run(5) == HSO_OK);  // the workspace serves again
+    check_same(out, expected);
 }

@@ -66,7 +66,8 @@ TEST_CASE("midpoints: the weight, its derivatives and their range within half a 
             MidpointTable table;
             table.resize(kAt + kCount);
             const double first = random.uniform(-3.0, 1.0);
-            table.fill(problem, first, step, kAt, kCount);
+            Checkpoint unasked;
+            table.fill(problem, first, step, kAt, kCount, unasked);
             for (std::size_t j = 0; j < kCount; ++j) {
                 const double lambda = first + 0.5 * step * static_cast<double>(j);
                 const std::size_t at = kAt + j;
@@ -96,7 +97,8 @@ TEST_CASE("cells: t within a cell is straight but for an error of second order")
             // some cells stick out of the noise schedule's range
             const double whole = step * static_cast<double>(kCount - 1);
             for (double first : {least - 0.3 * step, most - whole + 0.3 * step, random.uniform(-2.0, 0.0)}) {
-                table.fill(problem, first, step, kAt, kCount);
+                Checkpoint unasked;
+                table.fill(problem, first, step, kAt, kCount, unasked);
                 for (std::size_t j = 0; j < kCount; ++j) {
                     const double c = first + step * static_cast<double>(j);
                     if (c + 0.5 * step <= least || c - 0.5 * step >= most) continue;

@@ -163,7 +163,8 @@ TEST_CASE("the bound is a bound: nothing from thousands of random starts gets be
         REQUIRE(s.status == Status::converged);
         CHECK(s.gap <= 1e-6);
         const double least = s.lower_bound * (1.0 - kRounding);
-        Newton newton(problem);
+        Checkpoint unasked;
+        Newton newton(problem, unasked);
         double lowest = HUGE_VAL;
         int below_known = 0, admitted = 0;
         for (int i = 0; i < starts; ++i) {
@@ -201,7 +202,8 @@ TEST_CASE("every pass bounds the optimum, whatever it is told to expect and howe
             for (double poorer : {1e-11, 1e-4, 1e-2, 1.0}) {
                 CAPTURE(expected);
                 CAPTURE(poorer);
-                Certificate certificate(problem);
+                Checkpoint unasked;
+                Certificate certificate(problem, unasked);
                 if (expected == 1) certificate.expect(best);
                 if (expected == 2) certificate.expect(random_start(random, problem));
                 std::vector<double> t(problem.nodes());
@@ -249,7 +251,8 @@ TEST_CASE("coarse passes bound the optimum of small random problems, also where 
         CAPTURE(c.name);
         const Problem problem = make_problem(c.noise, c.nfe, c.options);
         const auto s = optimize(c.noise, c.nfe, c.options);
-        Certificate certificate(problem);
+        Checkpoint unasked;
+        Certificate certificate(problem, unasked);
         if (number % 2) certificate.expect(optimized_nodes(s));
         for (int pass = 0; pass < 4; ++pass) {
             CAPTURE(pass);
@@ -267,7 +270,8 @@ TEST_CASE("with a best schedule that is too good to be true the certificate find
         CAPTURE(c.name);
         const Problem problem = make_problem(c.noise, c.nfe, c.options);
         const auto s = optimize(c.noise, c.nfe, c.options);
-        Certificate certificate(problem);
+        Checkpoint unasked;
+        Certificate certificate(problem, unasked);
         certificate.expect(optimized_nodes(s));
         const double wanted = s.fitness * (1.0 - 1e-3);
         auto progress = Certificate::Progress::refined;
@@ -288,7 +292,8 @@ TEST_CASE("the bound comes near the optimum in few passes") {
         CAPTURE(c.name);
         const Problem problem = make_problem(c.noise, c.nfe, c.options);
         const auto s = optimize(c.noise, c.nfe, c.options);
-        Certificate certificate(problem);
+        Checkpoint unasked;
+        Certificate certificate(problem, unasked);
         certificate.expect(optimized_nodes(s));
         double gap = HUGE_VAL;
         int passes = 0;

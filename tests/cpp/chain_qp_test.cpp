@@ -9,6 +9,7 @@
 #include "support.hpp"
 
 using hso::detail::ChainQp;
+using hso::detail::Checkpoint;
 using namespace hso::test;
 
 namespace {
@@ -182,8 +183,9 @@ TEST_CASE("chain QP: the least value over all active sets") {
             CAPTURE(repeat);
             const Chain chain = convex_chain(random, n, 0.0, 0.4);
             ChainQp qp(n);
+            Checkpoint unasked;
             std::vector<double> p(n, 7.0);
-            qp.solve(chain.problem(), p);
+            qp.solve(chain.problem(), p, unasked);
             const double expected = least_value(chain);
             REQUIRE(expected <= 0.0);
             REQUIRE(std::abs(chain.value(p) - expected) <= 1e-11);
@@ -202,10 +204,11 @@ TEST_CASE("chain QP: Karush, Kuhn and Tucker's conditions for longer and ill-sca
                 CAPTURE(repeat);
                 const Chain chain = convex_chain(random, n, decades, tight);
                 ChainQp qp(n);
+                Checkpoint unasked;
                 std::vector<double> p(n), again(n, 1.0);
-                qp.solve(chain.problem(), p);
+                qp.solve(chain.problem(), p, unasked);
                 check_minimum(chain, qp, p);
-                qp.solve(chain.problem(), again);  // nothing is left of the solve before
+                qp.solve(chain.problem(), again, unasked);  // nothing is left of the solve before
                 REQUIRE(again == p);
             }
 }
@@ -221,8 +224,9 @@ TEST_CASE("chain QP: whatever H, the step is feasible and a direction of descent
         for (double& g : chain.gradient) g = random.uniform(-1.0, 1.0);
         randomize_constraints(random, chain, 0.3);
         ChainQp qp(n);
+        Checkpoint unasked;
         std::vector<double> p(n);
-        qp.solve(chain.problem(), p);
+        qp.solve(chain.problem(), p, unasked);
         check_feasible(chain, p);
         double slope = 0.0;
         for (std::size_t i = 0; i < n; ++i) slope += chain.gradient[i] * p[i];
@@ -242,16 +246,17 @@ TEST_CASE("chain QP: nothing can move") {
         chain.low.back() = chain.high.back() = chain.low.front() = chain.high.front() = 0.0;
         for (std::size_t i = 0; i < n; ++i) chain.gradient[i] = static_cast<double>(i);  // pulls later nodes down, apart
         ChainQp qp(n);
+        Checkpoint unasked;
         std::vector<double> p(n, 1.0);
-        qp.solve(chain.problem(), p);
+        qp.solve(chain.problem(), p, unasked);
         check_minimum(chain, qp, p);
         for (double& g : chain.gradient) g = random.uniform(-1.0, 1.0);
-        qp.solve(chain.problem(), p);
+        qp.solve(chain.problem(), p, unasked);
         check_minimum(chain, qp, p);
         // the same with one bound each: the whole chain is squeezed
         chain.low.front() = -kInfinity;
         chain.high.back() = kInfinity;
-        qp.solve(chain.problem(), p);
+        qp.solve(chain.problem(), p, unasked);
         check_minimum(chain, qp, p);
     }
 }

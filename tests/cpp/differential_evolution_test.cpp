@@ -22,8 +22,9 @@ using Point = std::vector<double>;
 EvolutionResult evolve(const Bounds& bounds, const EvolutionOptions& options, FunctionRef<double(std::span<const double>)> f,
                        std::uint64_t seed = 0, int threads = 1) {
     ThreadTeam team(threads);
+    Checkpoint unasked;
     return DifferentialEvolution().minimize(
-        bounds, options, seed, team, [&](std::size_t, std::span<const double> x) { return f(x); }, {});
+        bounds, options, seed, team, [&](std::size_t, std::span<const double> x) { return f(x); }, unasked);
 }
 
 /// Everything that a search asks about, in order: first the population, then one generation of trials after the other.
@@ -209,31 +210,37 @@ TEST_CASE("an exception of the function arrives, from whatever thread") {
     for (int threads : {1, 2, 7}) {
         CAPTURE(threads);
         ThreadTeam team(threads);
+        Checkpoint unasked;
         std::atomic<int> calls = 0;
         const auto broken = [&](std::size_t, std::span<const double>) -> double {
             if (++calls > 70) throw std::runtime_error("from f");
             return static_cast<double>(calls);
         };
-        CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {}, 0, team, broken, {}), "from f", std::runtime_error);
+        CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {}, 0, team, broken, unasked), "from f", std::runtime_error);
         // the team is not harmed
         const auto after = DifferentialEvolution().minimize(
-            kUnitCube, {}, 0, team, [](std::size_t, std::span<const double> x) { return sphere(x); }, {});
+            kUnitCube, {}, 0, team, [](std::size_t, std::span<const double> x) { return sphere(x); }, unasked);
         CHECK(after.value < 1e-2);
     }
 }
 
-TEST_CASE("on_generation is called between generations, and may end the search") {
-    ThreadTeam team(2);
+TEST_CASE("a checkpoint is passed in every generation, and may end the search") {
+    ThreadTeam team(1);
     const auto f = [](std::size_t, std::span<const double> x) { return sphere(x); };
+    constexpr Checkpoint::Pace always{.work = 0, .interval = {}};
     int calls = 0;
-    const auto result =
-        DifferentialEvolution().minimize(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, [&] { ++calls; });
+    const ShouldStop count = [&] { return ++calls, false; };
+    Checkpoint counted(count, always);
+    const auto result = DifferentialEvolution().minimize(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, counted);
     CHECK(result.generations == 7);
-    CHECK(calls == 8);
-    calls = 0;
-    const auto stop = [&] {
-        if (++calls == 3) throw std::domain_error("enough");
+    CHECK(calls > 8);
+    const int all = calls;
+    const ShouldStop stop = [&] {
+        if (++calls == all / 2) throw std::domain_error("enough");
+        return false;
     };
-    CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {.tolerance = 0.0}, 0, team, f, stop), "enough", std::domain_error);
-    CHECK(calls == 3);
+    calls = 0;
+    Checkpoint stopped(stop, always);
+    CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {.tolerance = 0.0}, 0, team, f, stopped), "enough", std::domain_error);
+    CHECK(calls == all / 2);
 }

@@ -600,6 +600,9 @@ TEST_CASE("schedules and searches that make no sense are refused") {
     }
     for (const double gain : {kNaN, HUGE_VAL})
         CHECK(refuses("gain", [&] { model.error(good, kDdim, Terminal::zero, gain); }));
+    CHECK(refuses("kind must be one", [&] { model.error(good, {static_cast<Solver::Kind>(3), 1}, Terminal::zero); }));
+    CHECK(refuses("terminal must be one", [&] { model.error(good, kDdim, static_cast<Terminal>(3)); }));
+    CHECK(refuses("max_iterations", [&] { model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .max_iterations = -1}); }));
     CHECK(refuses("first", [&] { model.improve(good, {.first = {0.0, -1.0}, .last = {1, 2}}); }));
     CHECK(refuses("first", [&] { model.improve(good, {.first = {-20.0, -19.0}, .last = {1, 2}}); }));
     CHECK(refuses("first", [&] { model.improve(good, {.first = {kNaN, 0.0}, .last = {1, 2}}); }));

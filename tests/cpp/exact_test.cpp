@@ -492,13 +492,3 @@ TEST_CASE("exact gives the same bits in every run, with any threads and seed" * 
     }
 }
 
-TEST_CASE("an exception of on_generation ends the certificate and arrives") {
-    Case c = named(sd_noise(), 10, 0.05);
-    c.options.gap = 1e-9;
-    int calls = 0;
-    c.options.on_generation = [&] {
-        if (++calls == 2) throw std::runtime_error("interrupted");
-    };
-    CHECK_THROWS_WITH_AS(optimize(c.noise, c.nfe, c.options), "interrupted", std::runtime_error);
-    CHECK(calls == 2);
-}

@@ -95,7 +95,8 @@ void check_path(const NoiseSchedule& noise, int intervals, std::size_t points, O
     const Lattice lattice(problem, points);
     REQUIRE(unevenness(lattice) < 4.0);
     std::vector<double> t(problem.nodes());
-    LatticePath().find(problem, lattice, t);
+    Checkpoint unasked;
+    LatticePath().find(problem, lattice, t, unasked);
     const auto path = points_of(lattice, t);
     REQUIRE(std::is_sorted(path.begin(), path.end()));
     REQUIRE(path.back() < points);

@@ -1,15 +1,21 @@
 #include "monotone_cubic.hpp"
 
+#include <cmath>
+#include <limits>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "reference.hpp"
 #include "support.hpp"
 
+using hso::detail::Checkpoint;
 using hso::detail::MonotoneCubic;
 using namespace hso::test;
 
 TEST_CASE("monotone cubic agrees with SciPy's PchipInterpolator") {
-    const MonotoneCubic cubic(std::vector{-2.0, -1.3, -0.2, 0.1, 1.7, 2.0}, std::vector{3.0, 2.5, 2.5, 0.75, -1.25, 0.5});
+    Checkpoint unasked;
+    const MonotoneCubic cubic(std::vector{-2.0, -1.3, -0.2, 0.1, 1.7, 2.0}, std::vector{3.0, 2.5, 2.5, 0.75, -1.25, 0.5}, unasked);
     constexpr double scipy[][4] = {
         {-1.75, 2.7517310495626823, -0.9384110787172012, 0.8827340459993522},
         {-1.0, 2.5, 0.0, 0.0},
@@ -42,7 +48,8 @@ TEST_CASE("monotone cubic keeps monotone data monotone, passes through them and 
         const auto x = random_increasing(random, n, -5.0, 5.0);
         std::vector<double> y(n);
         for (std::size_t i = 1; i < n; ++i) y[i] = y[i - 1] + (random.below(3) ? std::exp(random.uniform(-9.0, 3.0)) : 0.0);
-        const MonotoneCubic cubic(x, y);
+        Checkpoint unasked;
+        const MonotoneCubic cubic(x, y, unasked);
         for (std::size_t i = 0; i < n; ++i) {
             CHECK(std::abs(cubic(x[i]).value - y[i]) <= 1e-13 * (1.0 + y[i]));
             const double at = x[i], before = std::nextafter(at, -9.0), after = std::nextafter(at, 9.0);
@@ -71,7 +78,8 @@ TEST_CASE("monotone cubic: bounds of the derivatives over an interval") {
             const auto x = random_increasing(random, n, -1.0, 1.0);
             std::vector<double> y(n);
             for (double& value : y) value = random.uniform(-1.0, 1.0);
-            const MonotoneCubic cubic(x, y);
+            Checkpoint unasked;
+            const MonotoneCubic cubic(x, y, unasked);
             // from node to node now and then, and beyond the ends
             const double low = random.below(4) ? random.uniform(-1.3, 1.2) : x[random.below(n - 1)];
             const double high = low + (random.below(2) ? 0.5 : 0.01) * random.uniform();
@@ -101,4 +109,10 @@ TEST_CASE("monotone cubic: bounds of the derivatives over an interval") {
             REQUIRE(d1.low >= least1 - reach * step - 1e-12 * reach);
             REQUIRE(d1.high <= most1 + reach * step + 1e-12 * reach);
         }
+}
+
+TEST_CASE("NaN gives NaN") {  // it read beyond the table
+    const std::vector<double> x = {0.0, 1.0, 3.0}, y = {1.0, 2.0, 2.5};
+    Checkpoint unasked;
+    CHECK(std::isnan(MonotoneCubic(x, y, unasked)(std::numeric_limits<double>::quiet_NaN()).value));
 }

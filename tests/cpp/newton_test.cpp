@@ -109,7 +109,8 @@ TEST_CASE("Newton over t ends at a stationary point within all constraints, from
                 const auto wanted = random.below(2) ? std::nullopt : std::optional(random.uniform(0.0, 0.9) / nfe);
                 const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = wanted});
                 auto t = random_start(random, problem);
-                Newton newton(problem);
+                Checkpoint unasked;
+                Newton newton(problem, unasked);
                 const double before = value_of(problem, t);
                 auto fixed = t;
                 const auto result = newton.minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
@@ -130,7 +131,8 @@ TEST_CASE("Newton goes on where the Hessian is indefinite") {
     const auto problem = make_problem(NoiseSchedule::edm(), 5, {.proxy = ErrorProxy::power(4.0), .limits = Limits::published, .d_min = 0.0});
     std::vector t = {0.96885284466487642, 0.92196201209641704, 0.5889201742216954, 0.39624685305692409, 0.020195786654886177};
     const double before = value_of(problem, t);
-    const auto result = Newton(problem).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
+    Checkpoint unasked;
+    const auto result = Newton(problem, unasked).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
     check_result(problem, t, problem.t_max, problem.t_min, result.value, before);
     CHECK(stationarity(problem, t, problem.t_max, problem.t_min) < 1e-5);
 
@@ -142,7 +144,7 @@ TEST_CASE("Newton goes on where the Hessian is indefinite") {
         const auto proxy = ErrorProxy::power(random.uniform(2.5, 4.0));
         const auto any = make_problem(noise, nfe, {.proxy = proxy, .limits = Limits::published, .d_min = random.below(2) ? 0.0 : 0.5 / nfe});
         auto x = random_start(random, any);
-        Newton(any).minimize(x, any.t_max, any.t_min, kEvaluations, true);
+        Newton(any, unasked).minimize(x, any.t_max, any.t_min, kEvaluations, true);
         CHECK(stationarity(any, x, any.t_max, any.t_min) < 1e-5);
     }
 }
@@ -157,7 +159,8 @@ TEST_CASE("Newton over t and over lambda agrees with SLSQP" * doctest::test_suit
                 CAPTURE(name);
             CAPTURE(nfe);
             const auto problem = make_problem(noise, nfe, {.limits = Limits::published, .d_min = 0.5 / nfe});
-            LowerLevel newton(problem, LocalSolver::newton, kEvaluations), slsqp(problem, LocalSolver::slsqp, kEvaluations);
+            Checkpoint unasked;
+            LowerLevel newton(problem, LocalSolver::newton, kEvaluations, unasked), slsqp(problem, LocalSolver::slsqp, kEvaluations, unasked);
             const Psi psi{random.uniform(3.0, 16.0), random.uniform(problem.t_min.first, problem.t_min.second),
                           random.uniform(problem.t_max.first, problem.t_max.second)};
             std::vector<double> a(problem.nodes()), b(problem.nodes());
@@ -184,7 +187,8 @@ TEST_CASE("Newton over lambda: the inner gradient vanishes and the ends stay to 
                 const std::size_t n = lambdas.size();
                 const double first = lambdas.front(), last = lambdas.back(), before = mep(noise, lambdas, problem.proxy);
                 const double least = 0.05 * (last - first) / static_cast<double>(n - 1);
-                const auto result = Newton(problem).minimize_lambdas(lambdas, least, kEvaluations);
+                Checkpoint unasked;
+                const auto result = Newton(problem, unasked).minimize_lambdas(lambdas, least, kEvaluations);
                 CHECK(lambdas.front() == first);
                 CHECK(lambdas.back() == last);
                 CHECK(result.value <= before * (1.0 + 1e-13));
@@ -214,7 +218,8 @@ TEST_CASE("on a rough table blocks of tied nodes settle where no shift of theirs
         const auto problem = make_problem(noise, 8, {.proxy = ErrorProxy::power(random.uniform(0.8, 1.3)), .limits = Limits::published, .d_min = 0.06});
         auto t = random_start(random, problem);
         const double before = value_of(problem, t);
-        const auto result = Newton(problem).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
+        Checkpoint unasked;
+        const auto result = Newton(problem, unasked).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
         check_result(problem, t, problem.t_max, problem.t_min, result.value, before);
         kinked += result.kinked;
         for (std::size_t first = 0, last = 0; first < t.size(); first = last + 1) {
@@ -255,7 +260,8 @@ TEST_CASE("soft spacing: Newton agrees with a minimizer that needs no derivative
                 REQUIRE(problem.soft);
                 auto t = random_start(random, problem);
                 const double before = value_of(problem, t);
-                const auto result = Newton(problem).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
+                Checkpoint unasked;
+                const auto result = Newton(problem, unasked).minimize(t, problem.t_max, problem.t_min, kEvaluations, true);
                 check_result(problem, t, problem.t_max, problem.t_min, result.value, before);
                 auto x = random_start(random, problem);
                 std::vector<double> low(x.size(), problem.t_min.first), high(x.size(), problem.t_max.second);

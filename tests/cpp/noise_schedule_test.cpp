@@ -1,8 +1,11 @@
 #include <hso/noise_schedule.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <numbers>
 #include <set>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -481,4 +484,28 @@ TEST_CASE("fingerprints tell schedules apart and equal ones together") {
     const std::vector t = {0.1, 1.0}, alpha = {0.9, 0.1}, sigma = {0.1, 0.9};
     CHECK(NoiseSchedule::from_table(t, alpha, sigma, 1000.0).fingerprint() !=
           NoiseSchedule::from_table(t, alpha, sigma, 100.0).fingerprint());
+}
+
+// found by fuzzing: lambda came out infinite or NaN
+TEST_CASE("numbers whose lambda would overflow or coincide are refused by name") {
+    CHECK(refuses("sigma_min and sigma_max must be such", [] { NoiseSchedule::edm(1e-308, 1e308); }));
+    CHECK(refuses("beta_min and beta_max must be such", [] { NoiseSchedule::vp_linear(1e-320, 1e-320); }));
+    CHECK(refuses("beta_min and beta_max must be such", [] { NoiseSchedule::vp_linear(0.1, 1e300); }));
+    const double next = std::nextafter(1e-5, 0.0);
+    CHECK(refuses("alphas_cumprod[2] must be further below", [&] { NoiseSchedule::from_alphas_cumprod(std::vector{0.5, 1e-5, next}); }));
+    CHECK(refuses("alpha/sigma must be such", [] {
+        NoiseSchedule::from_table(std::vector{0.1, 1.0}, std::vector{0.9, 1e-30}, std::vector{0.1, 1.0});
+    }));
+    CHECK(refuses("alpha/sigma must be such", [] {
+        NoiseSchedule::from_table(std::vector{0.1, 1.0}, std::vector{1.0, 0.5}, std::vector{1e-200, std::sqrt(0.75)});
+    }));
+    CHECK(refuses("t[1] must be above", [] {
+        NoiseSchedule::from_table(std::vector{0.0, 5e-324, 1.0}, std::vector{1.0, 1.0, 1.0}, std::vector{1.0, 2.0, 3.0});
+    }));
+    for (double u : {-0.1, 1.1, std::numeric_limits<double>::quiet_NaN()})
+        CHECK(refuses("u must be in [0, 1]", [=] { NoiseSchedule::flow(3.0).shifted(u); }));
+    // what still fits
+    const auto wide = NoiseSchedule::edm(1e-70, 1e70);
+    CHECK(std::isfinite(wide.lambda_range().first));
+    CHECK(wide.lambda_range().second > 160.0);
 }

@@ -86,17 +86,32 @@ TEST_CASE("published ends beyond a noise schedule's range are named") {
     CHECK(message.find("the default") != std::string::npos);
 }
 
-TEST_CASE("an exception of on_generation ends the search and arrives" * doctest::test_suite("nlopt")) {
-    for (Search search : {Search::bilevel, Search::paper}) {
-        int calls = 0;
-        Options options;
-        options.search = search;
-        options.threads = 2;
-        options.evolution.tolerance = 0.0;
-        options.on_generation = [&] {
-            if (++calls == 3) throw std::runtime_error("interrupted");
-        };
-        CHECK_THROWS_WITH_AS(optimize(sd_noise(), 5, options), "interrupted", std::runtime_error);
-        CHECK(calls == 3);
+TEST_CASE("SLSQP, whose memory grows with the square of nfe, is refused beyond 1000" * doctest::test_suite("nlopt")) {
+    const auto message = [](int nfe, Options options) {
+        options.should_stop = [] { return true; };  // what is accepted is not searched
+        try {
+            optimize(sd_noise(), nfe, options);
+        } catch (const std::invalid_argument& error) {
+            return std::string(error.what());
+        } catch (const Stopped&) {
+        }
+        return std::string();
+    };
+    const std::string expected = "nfe must be at most 1000 with local slsqp, whose memory grows with the square of it, got 1001";
+    CHECK(message(1001, {.search = Search::bilevel, .local = LocalSolver::slsqp}) == expected);
+    CHECK(message(1001, {.search = Search::paper, .local = LocalSolver::slsqp, .d_min = 0.0}) == expected);
+    CHECK(message(1001, {.objective = LowerObjective::dm_nonuni}) == expected);
+    CHECK(message(1000, {.objective = LowerObjective::dm_nonuni, .d_min = 0.0}).empty());
+    CHECK(message(10000, {.search = Search::bilevel, .d_min = 0.0}).empty());
+    CHECK(message(10000, {.search = Search::exact, .local = LocalSolver::slsqp}).empty());
+}
+
+TEST_CASE("enumerators that are none are refused by name") {
+    for (int bad : {-1, 77}) {
+        CHECK(refused("terminal must be one of its enumerators", [=](Options& o) { o.terminal = static_cast<Terminal>(bad); }));
+        CHECK(refused("search", [=](Options& o) { o.search = static_cast<Search>(bad); }));
+        CHECK(refused("local", [=](Options& o) { o.local = static_cast<LocalSolver>(bad); }));
+        CHECK(refused("objective", [=](Options& o) { o.objective = static_cast<LowerObjective>(bad); }));
+        CHECK(refused("limits", [=](Options& o) { o.limits = static_cast<Limits>(bad); }));
     }
 }

@@ -1,6 +1,9 @@
 #include <hso/objective.hpp>
 #include <hso/spacing.hpp>
 
+#include <limits>
+#include <vector>
+
 #include <doctest/doctest.h>
 
 #include "support.hpp"
@@ -59,4 +62,17 @@ TEST_CASE("SPF refuses what makes no sense") {
     }
     CHECK(refuses("lambda", [&] { spf(noise, std::vector{-1.0, 100.0}, 0.1, 1.0, proxy); }));
     CHECK(refuses("lambdas", [&] { spf(noise, std::vector<double>{}, 0.1, 1.0, proxy); }));
+}
+
+TEST_CASE("spacings and nodes that are no numbers are refused by name") {
+    constexpr double nan = std::numeric_limits<double>::quiet_NaN(), infinity = std::numeric_limits<double>::infinity();
+    const std::vector<double> t = {0.9, 0.5, 0.1};
+    for (double bad : {nan, infinity, -1.0}) {
+        CHECK(refuses("d_min", [&] { spacing_penalty(t, bad, 1.0); }));
+        CHECK(refuses("gamma", [&] { spacing_penalty(t, 0.1, bad); }));
+    }
+    for (double bad : {nan, infinity}) {
+        CHECK(refuses("t[1]", [&] { spacing_penalty(std::vector{0.9, bad, 0.1}, 0.1, 1.0); }));
+        CHECK(refuses("t[1]", [&] { min_spacing(std::vector{0.9, bad, 0.1}); }));
+    }
 }

@@ -171,7 +171,7 @@ TEST_CASE("whatever a callback throws is reported, cut where it is too long") {
     Workspace workspace;
     Schedule out;
     const auto reported = [&](auto thrower) {
-        const Options options = {.search = Search::bilevel, .local = LocalSolver::newton, .on_generation = thrower};
+        const Options options = {.search = Search::bilevel, .local = LocalSolver::newton, .should_stop = thrower};
         Error error;
         CHECK_FALSE(try_optimize(noise, 5, options, workspace, out, error));
         return error;
@@ -180,14 +180,15 @@ TEST_CASE("whatever a callback throws is reported, cut where it is too long") {
         CHECK(error.code == code);
         CHECK(error.message == message);
     };
-    check(reported([] { throw std::runtime_error("enough"); }), ErrorCode::other, "enough");
-    check(reported([] { throw 7; }), ErrorCode::other, "an exception that is no std::exception");
-    check(reported([] { throw std::bad_alloc(); }), ErrorCode::out_of_memory, "out of memory");
-    check(reported([] { throw std::length_error("vector"); }), ErrorCode::out_of_memory, "out of memory");
-    CHECK(reported([] { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }).code ==
+    check(reported([]() -> bool { throw std::runtime_error("enough"); }), ErrorCode::other, "enough");
+    check(reported([]() -> bool { throw 7; }), ErrorCode::other, "an exception that is no std::exception");
+    check(reported([]() -> bool { throw std::bad_alloc(); }), ErrorCode::out_of_memory, "out of memory");
+    check(reported([]() -> bool { throw std::length_error("vector"); }), ErrorCode::out_of_memory, "out of memory");
+    CHECK(reported([]() -> bool { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }).code ==
           ErrorCode::system);
     const std::string text(2000, 'x');
-    check(reported([&] { throw std::runtime_error(text); }), ErrorCode::other, std::string_view(text).substr(0, 507));
+    check(reported([&]() -> bool { throw std::runtime_error(text); }), ErrorCode::other, std::string_view(text).substr(0, 507));
+    check(reported([] { return true; }), ErrorCode::stopped, "stopped by the caller");
 }
 
 TEST_CASE("a workspace that is at work is refused, and goes on with its work") {
@@ -198,7 +199,10 @@ TEST_CASE("a workspace that is at work is refused, and goes on with its work") {
     bool started = true;
     Options options = {.search = Search::bilevel, .local = LocalSolver::newton};
     const Schedule expected = optimize(noise, 5, options);
-    options.on_generation = [&] { started = try_optimize(noise, 4, {}, workspace, inner, inner_error); };
+    options.should_stop = [&] {
+        started = try_optimize(noise, 4, {}, workspace, inner, inner_error);
+        return false;
+    };
     REQUIRE(try_optimize(noise, 5, options, workspace, out, error));
     CHECK_FALSE(started);
     CHECK(inner_error.code == ErrorCode::invalid_argument);

@@ -189,6 +189,47 @@ def test_damaged_values(saved, key):
             Profile.load(saved)
 
 
+MEMBERS = {
+    "noise": [
+        ("flow", "noise must be one of from_alphas_cumprod, .* got 'flow'"),
+        (["flow", "1.0"], "noise must be a number, got '1.0'"),
+        (["vp_linear", [[[0.0]]], 20.0], r"noise must be a number, got \[\[\[0.0\]\]\]"),
+        (["from_betas", "0.1"], "noise must be an array of finite numbers, got '0.1'"),
+        (["flow", -1.0], "noise shift must be"),
+    ],
+    "noise_fingerprint": [(None, "noise_fingerprint must be a text, got None")],
+    "solver": [("x" * 5000, "solver must be one of 'ddim'"), ([], "solver must be one of 'ddim'")],
+    "order": [(True, "order must be a count, got True"), (10**30, "order must be a count, got 1000"), (0, "order")],
+    "fingerprint": [(None, "fingerprint must be a text, got None"), ([1] * 5000, r"fingerprint must .* \[1, ")],
+    "check_lambdas": [([[0.0], 1.0], r"check_lambdas must be an array of finite numbers"), ([99.0, 100.0], "check_")],
+    "rows": [([], r"rows must be an object, got \[\]"), ({"x0": []}, "rows lacks lambdas"), ("x", "rows must be")],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("key", MEMBERS)
+def test_messages_name_the_member(saved, key):
+    whole = json.loads(saved.read_text())
+    for value, message in MEMBERS[key]:
+        saved.write_text(json.dumps(whole | {key: value}))
+        with pytest.raises(ValueError, match=rf"p\.json' is damaged: {message}") as raised:
+            Profile.load(saved)
+        assert len(str(raised.value)) < 1000 and str(raised.value).isprintable()
+
+
+def test_a_row_of_another_shape_is_named(saved):
+    whole = json.loads(saved.read_text())
+    for row in whole["rows"]:
+        for wrong in (None, "text", [[1.0], [1.0, 2.0]], [[[1.0]]], [True], [1e308, 10**350], {}, _nested(40)):
+            saved.write_text(json.dumps(whole | {"rows": whole["rows"] | {row: wrong}}))
+            with pytest.raises(ValueError, match=rf"is damaged: rows {row} must (be|have)") as raised:
+                Profile.load(saved)
+            assert str(raised.value).isprintable()
+
+
+def _nested(depth):
+    return [_nested(depth - 1)] if depth else 0.0
+
+
 def test_damaged_signatures(saved):
     whole = saved.read_text()
     for change in (

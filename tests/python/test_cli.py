@@ -100,8 +100,9 @@ def test_blas_gets_one_thread_before_numpy_is_loaded_unless_it_is_said():
 
 
 SEARCHES = [
-    ["--nfe", "60-99", "--search", "bilevel", "--local", "slsqp"],  # the core looks for Ctrl-C in each generation
-    ["--nfe", "9000", "--search", "bilevel", "--d-min", "0"],  # which here takes longer than anyone waits
+    ["--nfe", "60-99", "--search", "bilevel", "--local", "slsqp"],
+    ["--nfe", "9000", "--search", "bilevel", "--d-min", "0"],
+    ["--nfe", "10000"],
 ]
 
 

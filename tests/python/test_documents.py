@@ -39,6 +39,12 @@ SKIPPED = {
     ],
     "docs/packaging.md": ["builds a wheel", "downloads NLopt"],
     "docs/quality.md": ["minutes to hours", "downloads Stable Diffusion and needs a GPU"],
+    "docs/serving.md": [
+        "builds and installs the C++ library, tests/consumer/run.sh does that",
+        "starts a server",
+        "minutes",
+    ],
+    "docs/threads.md": ["minutes"],
 }
 # Where the documents may send a reader.
 HOSTS = {"nlopt.readthedocs.io", "numpy.org", "pybind11.readthedocs.io", "pytorch.org", "github.com", "www.cs.cas.cz"}

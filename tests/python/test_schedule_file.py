@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 import hso
+import schedule_file_oracle
 from calibration_models import calibrate, gaussian
+from hso.json_file import LARGEST
 from tables import SD
 
 FLOW = hso.NoiseSchedule.flow(shift=3.0)
@@ -142,8 +144,8 @@ def test_what_the_numbers_mean_is_written_down():
 FIRST = {
     "format": "hso-schedule/1",
     "t": [1.0, 0.5, 0.0],
-    "lambdas": [-2.681507137640496, 0.0, "inf"],
-    "sigmas": [14.607093, 1.0, 0.0],
+    "lambdas": [*SD.lam([1.0, 0.5]), "inf"],
+    "sigmas": [*np.exp(-SD.lam([1.0, 0.5])), 0.0],
     "timesteps": [999.0, 499.0],
     "nfe": 2,
     "terminal": "zero",
@@ -165,8 +167,7 @@ FIRST = {
 
 
 def test_the_first_format_is_read():
-    document = FIRST | {"sigmas": [*np.exp([2.681507137640496, 0.0]), 0.0]}
-    schedule = hso.Schedule.from_json(json.dumps(document), noise=SD)
+    schedule = hso.Schedule.from_json(json.dumps(FIRST), noise=SD)
     assert (schedule.solver, schedule.gain, schedule.options, schedule.version, schedule.shift) == (
         None,
         1.0,
@@ -244,6 +245,59 @@ DAMAGE = {
     "options": (lambda d: d | {"options": []}, r"options must be an object, got \[\]"),
     "gain": (lambda d: d | {"gain": -1.0}, "gain must be a positive finite number"),
     "family": (lambda d: d | {"family": "x"}, "family must be"),
+    "a name twice": (lambda d: json.dumps(d).replace('"nfe"', '"t": [], "nfe"'), "it says 't' twice"),
+    "an option twice": (lambda d: json.dumps(d).replace('"p"', '"gap": 1, "p"'), "it says 'gap' twice"),
+    "too large a number": (
+        lambda d: json.dumps(d).replace('"mep": ', '"mep": 1e999, "x": '),
+        "mep must be a number that",
+    ),
+    "too large an integer": (lambda d: d | {"mep": 10**309}, "mep must be a number that float64 can hold, got 1000"),
+    "a million digits": (lambda d: json.dumps(d).replace('"mep": ', f'"mep": {"7" * 10**6}, "x": '), "1000000 digits"),
+    "t beyond 1": (lambda d: d | {"t": [2.0, *d["t"][1:]]}, r"t must be in 0\.\.1, got 2\.\.0"),
+    "t below 0": (lambda d: d | {"t": [*d["t"][:-1], -1.0]}, r"t must be in 0\.\.1"),
+    "lambda beyond exp": (lambda d: d | {"lambdas": [-1e4, *d["lambdas"][1:]]}, r"do not belong.*sigmas\[0\]"),
+    "status": (lambda d: d | {"status": "good"}, "status must be one of 'converged'"),
+    "negative spacing": (lambda d: d | {"d_min": -0.1}, r"d_min must be a number of at least 0, got -0\.1"),
+    "no shift": (lambda d: d | {"shift": 0.0}, r"shift must be a positive number, got 0\.0"),
+    "psi": (lambda d: d | {"psi": [None, None, 1.0]}, r"psi must be .* t_min and t_max, got \[None, None, 1\.0\]"),
+    "no objective": (lambda d: d | {"options": {"p": 2.0}}, "options lacks objective, proxy"),
+    "no proxy at all": (lambda d: d | {"options": d["options"] | {"p": None}}, "options must have either p or proxy"),
+    "both proxies": (
+        lambda d: d | {"options": d["options"] | {"proxy": {"lambdas": [0, 1], "values": [1, 2]}}},
+        "options must have either p or proxy",
+    ),
+    "no table": (lambda d: d | {"options": d["options"] | {"p": None, "proxy": {"values": []}}}, "proxy lacks lambdas"),
+    "a bad table": (
+        lambda d: d | {"options": d["options"] | {"p": None, "proxy": {"lambdas": [1, 0], "values": [1, 2]}}},
+        "options proxy .*increas",
+    ),
+    "an unknown objective": (lambda d: d | {"options": d["options"] | {"objective": "x"}}, "objective must be one of"),
+    "half a range": (lambda d: d | {"options": d["options"] | {"t_min": [0.1]}}, "t_min must be a list of two numbers"),
+    "infinite option": (
+        lambda d: json.dumps(d).replace('"gamma": null', '"new": [1e999]'),
+        "options must hold numbers that float64 can hold",
+    ),
+    "deep option": (
+        lambda d: json.dumps(d).replace('"gamma": null', f'"new": {"[" * 300 + "]" * 300}'),
+        "options must not be nested deeper than 16",
+    ),
+    "bottomless option": (
+        lambda d: json.dumps(d).replace('"gamma": null', f'"new": {"[" * 10**5 + "]" * 10**5}'),
+        "is no schedule file: maximum recursion depth exceeded",
+    ),
+    "no calibration": (
+        lambda d: d | {"options": d["options"] | {"calibration": {}}},
+        "calibration lacks objective, sq",
+    ),
+    "too long": (lambda d: json.dumps(d) + " " * LARGEST, "is no schedule file: it has more than 16777216 bytes"),
+    "too many steps": (
+        lambda d: (
+            d
+            | {"t": np.linspace(1, 0, 10_002).tolist(), "timesteps": [0.0] * 10_001, "sigmas": [0.0] * 10_002}
+            | {"lambdas": [0.0] * 10_002, "nfe": 10_001}
+        ),
+        "at most 10000 steps, got 10001",
+    ),
 }
 
 
@@ -255,6 +309,77 @@ def test_damaged_files_are_refused(tmp_path, name):
     path.write_text(damaged if isinstance(damaged, str) else json.dumps(damaged))
     with pytest.raises(ValueError, match=message) as raised:
         hso.Schedule.load(path)
-    assert "s.json" in str(raised.value)
+    assert "s.json" in str(raised.value) and str(raised.value).isprintable() and len(str(raised.value)) < 1000
     with pytest.raises(ValueError, match=message):
         hso.Schedule.from_json(path.read_text())
+
+
+def test_messages_stay_short():
+    """They quote what is wrong, not a file of megabytes."""
+    document = json.loads(hso.optimize(SD, 5).to_json())
+    for wrong in ("x" * 10**5, ["x" * 1000] * 1000, {"x" * 1000: list(range(1000))}, [[[[[[[[0]]]]]]]]):
+        for name in document:
+            with pytest.raises(ValueError, match=r"damaged|must have the format|another noise") as raised:
+                hso.Schedule.from_json(json.dumps(document | {name: wrong}), noise=hso.NoiseSchedule.edm())
+            assert len(str(raised.value)) < 1000 and str(raised.value).isprintable()
+
+
+def test_infinite_options_are_read_as_they_were():
+    schedule = hso.optimize(SD, 5, gap=np.inf)
+    again = hso.Schedule.from_json(schedule.to_json())
+    assert again.options == schedule.options and again.options["gap"] == np.inf
+
+
+def test_unknown_options_are_kept():
+    document = json.loads(hso.optimize(SD, 5).to_json())
+    document["options"]["new"] = {"x": [1, "two", None, True, 0.5]}
+    again = hso.Schedule.from_json(json.dumps(document))
+    assert again.options["new"]["x"] == (1, "two", None, True, 0.5)
+    assert json.loads(again.to_json()) == document
+
+
+def test_the_longest_schedule_is_saved_and_loaded(tmp_path):
+    t = np.linspace(1.0, 0.001, 10_000)
+    schedule = hso.Schedule.from_nodes(hso.NoiseSchedule.flow(), t)
+    schedule.save(tmp_path / "s.json")
+    assert hso.Schedule.load(tmp_path / "s.json") == schedule
+
+
+def test_what_could_not_be_read_again_is_not_written(tmp_path, monkeypatch):
+    lam = np.linspace(-10.0, 10.0, 500)
+    schedule = hso.optimize(SD, 2, proxy=hso.ErrorProxy(lam, np.exp(-lam)))
+    monkeypatch.setattr("hso.json_file.LARGEST", 10_000)
+    with pytest.raises(ValueError, match=r"at most 10000 bytes, got \d+: its tables are too long"):
+        schedule.save(tmp_path / "s.json")
+    assert not list(tmp_path.iterdir())
+
+
+def test_levels_that_are_not_those_of_the_fingerprint_are_refused():
+    """t, lambdas and sigmas that fit each other, but not the noise schedule that the file says."""
+    document = json.loads(hso.optimize(SD, 5).to_json())
+    document["lambdas"][1] += 0.01
+    document["sigmas"][1] = float(np.exp(-document["lambdas"][1]))
+    hso.Schedule.from_json(json.dumps(document))
+    with pytest.raises(ValueError, match="is damaged: it has the noise schedule's fingerprint, but at t = "):
+        hso.Schedule.from_json(json.dumps(document), noise=SD)
+
+
+def test_a_schedule_whose_file_says_a_false_fitness_is_explained():
+    schedule = hso.optimize(SD, 8, d_min=0.1)
+    document = json.loads(schedule.to_json()) | {"mep": 0.0, "fitness": 0.0}
+    assert "0 %" in str(hso.explain(hso.Schedule.from_json(json.dumps(document)), SD))
+
+
+CORPUS = sorted((Path(__file__).parents[1] / "fuzz/corpus/schedule_file").iterdir())
+
+
+def test_the_corpus_is_there():
+    assert 19 <= len(CORPUS) <= 200 and sum(path.stat().st_size for path in CORPUS) < 300_000
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.name)
+def test_the_corpus_of_the_fuzzer(tmp_path, path):
+    """Files that fuzzing kept, and those that once broke something: read or refused as they should be."""
+    taken = schedule_file_oracle.check(path.read_bytes(), tmp_path)
+    kind = path.name.split("_")[0]
+    assert taken == kind if kind in ("schedule", "profile") else taken in ("schedule", "profile", "nothing")

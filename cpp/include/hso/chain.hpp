@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <hso/export.h>
+#include <hso/stop.hpp>
 
 namespace hso {
 
@@ -34,7 +35,7 @@ struct ChainPath {
 /// `cost`: M * M entries, cost[i * M + j] of the edge from point i to j > i; those with j <= i are not read.
 /// O(M^2 max_edges) time, O(M max_edges) memory beside `cost`.
 HSO_EXPORT std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<const double> cost, std::size_t max_edges,
-                                                  double discount = 1.0);
+                                                  double discount = 1.0, const ShouldStop& should_stop = {});
 
 /// Fills cost[k - j - 1], for each k in j + 1 .. M - 1, with the cost of the edge from point j to k after node i.
 using CostWithMemory = std::function<void(std::size_t i, std::size_t j, std::span<double> cost)>;
@@ -45,6 +46,6 @@ using CostWithMemory = std::function<void(std::size_t i, std::size_t j, std::spa
 /// same numbers each time. O(M^3 max_edges) time, O(M^2 max_edges) memory.
 HSO_EXPORT std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, std::span<const double> first,
                                                               const CostWithMemory& cost, std::size_t max_edges,
-                                                              double discount = 1.0);
+                                                              double discount = 1.0, const ShouldStop& should_stop = {});
 
 }  // namespace hso

@@ -8,10 +8,12 @@
 #include <hso/export.h>
 #include <hso/noise_schedule.hpp>
 #include <hso/options.hpp>
+#include <hso/stop.hpp>
 
 namespace hso {
 
 namespace detail {
+class Checkpoint;
 class Multistep;
 }
 
@@ -49,7 +51,7 @@ class ErrorModel {
   public:
     /// Throws std::invalid_argument for sizes that do not fit, values that are not finite, nodes out of order or outside the
     /// noise schedule's range.
-    HSO_EXPORT ErrorModel(NoiseSchedule noise, Measurements measurements);
+    HSO_EXPORT ErrorModel(NoiseSchedule noise, Measurements measurements, const ShouldStop& should_stop = {});
 
     /// Numbers in a row of the measurements.
     std::size_t rank() const { return rank_; }
@@ -71,10 +73,11 @@ class ErrorModel {
     };
     /// The RMS error of one DDIM step from the teacher's state at points[i] to points[j]: row-major (K, K + 1) for K strictly
     /// increasing points, the last column for the step to sigma 0; 0 where j <= i.
-    HSO_EXPORT std::vector<double> jumps(std::span<const double> points, Carried carried) const;
+    HSO_EXPORT std::vector<double> jumps(std::span<const double> points, Carried carried, const ShouldStop& should_stop = {}) const;
 
     /// The RMS error of starting at each point from eps, rather than from the teacher's state.
-    HSO_EXPORT std::vector<double> late_starts(std::span<const double> points, Carried carried) const;
+    HSO_EXPORT std::vector<double> late_starts(std::span<const double> points, Carried carried,
+                                               const ShouldStop& should_stop = {}) const;
 
     /// Where to look for a schedule.
     struct Search {
@@ -87,6 +90,7 @@ class ErrorModel {
         /// from the start has to be so much better. The model is fitted to few samples, and 20 nodes can exploit that.
         double caution = 0.0;
         int max_iterations = 60;  ///< of Levenberg and Marquardt's method
+        ShouldStop should_stop = {};  ///< ends a search that takes too long
     };
     /// What improve() found.
     struct Found {
@@ -115,13 +119,13 @@ class ErrorModel {
     void interpolate(const Rows& rows, double lambda, std::span<double> out) const;
     void prediction(double lambda, std::span<double> out) const;
     void state(double lambda, std::span<double> out) const;
-    void fit_responses(const Measurements& measurements);
+    void fit_responses(const Measurements& measurements, detail::Checkpoint& checkpoint);
     void respond(double lambda, std::span<const double> error, std::span<double> out) const;
     void start(double lambda, double gain, std::span<double> y) const;
     /// `run` keeps what a later call needs that starts `from` another node than the first.
     void residual(detail::Multistep& run, std::span<const double> lambdas, Terminal terminal, double gain, std::span<double> out,
                   std::size_t from = 0) const;
-    void carry(double lambda, std::span<double> error) const;
+    void carry(double lambda, std::span<double> error, detail::Checkpoint& checkpoint) const;
 
     NoiseSchedule noise_;
     std::size_t rank_;

@@ -5,6 +5,7 @@
 
 #include <hso/export.h>
 #include <hso/noise_schedule.hpp>
+#include <hso/stop.hpp>
 
 namespace hso {
 
@@ -24,7 +25,7 @@ class HSO_EXPORT ErrorProxy {
 
     /// eps~ given by values at nodes: `lambda` strictly increasing (n >= 2), `value` > 0. log(value) is interpolated by
     /// a monotone-preserving cubic, and continued beyond the ends with the end slopes.
-    static ErrorProxy table(std::span<const double> lambda, std::span<const double> value);
+    static ErrorProxy table(std::span<const double> lambda, std::span<const double> value, const ShouldStop& should_stop = {});
 
     /// log(G) and its first and second derivatives with respect to lambda.
     struct LogWeight {

@@ -33,7 +33,8 @@ enum {
     HSO_INVALID_ARGUMENT = 1,  ///< the message names the argument, its value and the limit; or the workspace is in use
     HSO_OUT_OF_MEMORY = 2,     ///< what was asked for needs more memory than there is
     HSO_SYSTEM = 3,            ///< the operating system refused a thread
-    HSO_OTHER = 4              ///< nothing that a caller can cause: a fault of the library
+    HSO_OTHER = 4,             ///< nothing that a caller can cause: a fault of the library
+    HSO_STOPPED = 5            ///< hso_options::should_stop said so
 };
 
 /// What went wrong. A call sets it on success, too (HSO_OK and an empty message).
@@ -113,6 +114,10 @@ typedef struct hso_options {
     double t_min_high;         ///< its other end
     double t_max_low;          ///< range of the first node's t; HSO_DEFAULT (both): as `limits` says
     double t_max_high;         ///< its other end
+    /// NULL, or whether to stop the search (hso::ShouldStop): asked on the calling thread, once when the search begins, then about
+    /// every 10 ms. Anything but 0 ends it with HSO_STOPPED. It may use the library, but not this call's workspace.
+    int32_t (*should_stop)(void* data);
+    void* should_stop_data;    ///< what it is given
 } hso_options;
 
 /// A schedule of nfe network calls (hso::Schedule): the caller's arrays, which the library fills, and its figures.
@@ -196,7 +201,7 @@ HSO_EXPORT hso_code hso_workspace_create(hso_workspace** workspace, hso_error* e
 /// Ends a workspace that no call is using; NULL is allowed.
 HSO_EXPORT void hso_workspace_free(hso_workspace* workspace);
 
-/// Finds the schedule of `nfe` network calls (1..10000). `options` may be NULL: the defaults. A repeated call with one
+/// Finds the schedule of `nfe` network calls (1..10000; HSO_LOCAL_SLSQP: 1..1000). `options` may be NULL: the defaults. A repeated call with one
 /// workspace allocates no memory (see hso::optimize; a table of eps~ does). On failure `schedule` and its arrays are as they were.
 HSO_EXPORT hso_code hso_optimize(const hso_noise* noise, int32_t nfe, const hso_options* options, hso_workspace* workspace,
                                  hso_schedule* schedule, hso_error* error);

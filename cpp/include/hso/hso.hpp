@@ -12,6 +12,7 @@
 #include <hso/schedule.hpp>
 #include <hso/spacing.hpp>
 #include <hso/start.hpp>
+#include <hso/stop.hpp>
 #include <hso/try.hpp>
 #include <hso/version.hpp>
 #include <hso/workspace.hpp>

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <hso/export.h>
+#include <hso/stop.hpp>
 
 namespace hso {
 
@@ -23,16 +24,18 @@ enum class Family {
 /// Conventions: t in (0, 1], lambda decreases with t. A value type: copies share one immutable table, so an
 /// object may be used from any number of threads.
 ///
-/// Evaluations throw std::invalid_argument on NaN and on a t or lambda outside the schedule's range.
+/// Evaluations throw std::invalid_argument on NaN and on a t or lambda outside the schedule's range. What a schedule is made of
+/// is refused where |lambda| would exceed 170, or not fall strictly in rounding.
 class HSO_EXPORT NoiseSchedule {
   public:
     /// Discrete VP table: entry i sits at t = (i+1)/n with log(alpha) linear in t between entries, and the
     /// network timestep is n*t - 1. `alphas_cumprod` = alpha^2: n >= 2 strictly decreasing values in (0, 1).
-    /// A last entry of exactly 0 (zero terminal SNR) is taken as 2^-24, as diffusers does.
-    static NoiseSchedule from_alphas_cumprod(std::span<const double> alphas_cumprod);
+    /// A last entry of exactly 0 (zero terminal SNR) is taken as 2^-24, as diffusers does. `should_stop` is for tables of
+    /// millions of entries, as in the other two.
+    static NoiseSchedule from_alphas_cumprod(std::span<const double> alphas_cumprod, const ShouldStop& should_stop = {});
 
     /// Discrete VP table from betas in (0, 1); a last beta of exactly 1 gives zero terminal SNR, see above.
-    static NoiseSchedule from_betas(std::span<const double> betas);
+    static NoiseSchedule from_betas(std::span<const double> betas, const ShouldStop& should_stop = {});
 
     /// Continuous VP with beta(t) linear (Song et al. 2021): log(alpha) = -t^2 (beta_max - beta_min)/4 -
     /// t beta_min/2, on t in [1e-5, 1]. 0 < beta_min <= beta_max.
@@ -56,7 +59,8 @@ class HSO_EXPORT NoiseSchedule {
     /// log(alpha), sigma or lambda; any other is interpolated linearly in lambda over t, and log(sigma) by a monotone
     /// cubic in lambda. `num_train_timesteps` > 0 scales the network timestep (n*t - 1; flow: n*t; VE: log(sigma)/4).
     static NoiseSchedule from_table(std::span<const double> t, std::span<const double> alpha,
-                                    std::span<const double> sigma, double num_train_timesteps = 1000.0);
+                                    std::span<const double> sigma, double num_train_timesteps = 1000.0,
+                                    const ShouldStop& should_stop = {});
 
     double lambda(double t) const;         ///< half log-SNR at t
     double t(double lambda) const;         ///< the inverse of lambda(t)
@@ -87,7 +91,7 @@ class HSO_EXPORT NoiseSchedule {
     /// log(sigma) and its derivatives at lambda; lambda must be finite.
     LogSigma log_sigma(double lambda) const;
 
-    /// The noise level reached at u on the sampler's unshifted clock: shift u/(1 + (shift-1) u) for flow, u for the
+    /// The noise level reached at u in [0, 1] on the sampler's unshifted clock: shift u/(1 + (shift-1) u) for flow, u for the
     /// other families.
     double shifted(double u) const;
 

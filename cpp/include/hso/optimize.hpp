@@ -14,7 +14,7 @@
 
 namespace hso {
 
-/// Finds the schedule of `nfe` network calls (1..10000) that minimizes the fitness for this noise schedule. (A solver that
+/// Finds the schedule of `nfe` network calls (1..10000; LocalSolver::slsqp: 1..1000) that minimizes the fitness for this noise schedule. (A solver that
 /// calls the network twice a step makes twice as many: `nfe` counts its steps.)
 ///
 /// The result is a function of (noise, nfe, options) alone, bitwise the same for any number of threads.

@@ -1,11 +1,11 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <utility>
 
 #include <hso/error_proxy.hpp>
+#include <hso/stop.hpp>
 
 namespace hso {
 
@@ -26,7 +26,7 @@ enum class Search {
 /// Who solves the lower level of Search::bilevel and Search::paper.
 enum class LocalSolver {
     newton,  ///< safeguarded Newton on MEP's tridiagonal Hessian
-    slsqp,   ///< NLopt's sequential quadratic programming
+    slsqp,   ///< NLopt's sequential quadratic programming, for nfe up to 1000
 };
 
 /// What the lower level minimizes and the fitness measures.
@@ -78,8 +78,9 @@ struct Options {
     int threads = 1;           ///< 0: one per processor. The result does not depend on it.
     int local_iterations = 80; ///< most objective evaluations of one lower-level solve (published: 80 iterations)
     EvolutionOptions evolution = {};  ///< of Search::bilevel and Search::paper
-    /// Called between generations on the calling thread; an exception thrown here ends the search and reaches the caller.
-    std::function<void()> on_generation = {};
+    /// Ends a search that takes too long. With LocalSolver::slsqp and more than some 100 nodes, one iteration of NLopt's, which
+    /// cannot be asked within, may take longer than the 10 ms between two questions.
+    ShouldStop should_stop = {};
 };
 
 }  // namespace hso

@@ -23,7 +23,8 @@ enum class ErrorCode : int {
     invalid_argument = 1,  ///< the message names the argument, its value and the limit; or the workspace is in use
     out_of_memory = 2,     ///< what was asked for needs more memory than there is
     system = 3,            ///< the operating system refused a thread
-    other = 4,             ///< an exception of another kind, as Options::on_generation may throw
+    other = 4,             ///< an exception of another kind, as Options::should_stop may throw
+    stopped = 5,           ///< Options::should_stop said so
 };
 
 /// What went wrong, in the caller's memory: reporting takes none from the heap.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from .._arrays import Array
-from .._multistep import Multistep
+from .._multistep import Multistep, SolverName
 from ..json_file import read_document, write_document
+from ..json_values import Reader, count, mapping, members, number, one_of, shown, text
 from ..noise_schedule import NoiseSchedule
 from ._check import Signature
 from ._reduction import Rows
@@ -18,17 +19,68 @@ if TYPE_CHECKING:
     from ._profile import Profile
 
 FORMAT = "hso-profile/1"
-_ROWS = ("lambdas", "x0", "states", "eps", "probe_lambdas", "probe_errors", "probe_responses")
-_FACTORIES = {
-    "from_alphas_cumprod": 1,
-    "from_betas": 1,
-    "vp_linear": 2,
-    "vp_cosine": 1,
-    "flow": 1,
-    "edm": 2,
-    "from_table": 4,
+_PROBED = ("probe_errors", "probe_responses")
+_ROWS = ("lambdas", "x0", "states", "eps", "probe_lambdas", *_PROBED)
+
+
+def _matrix(value: Any) -> Array:
+    """Finite numbers, of any shape."""
+    try:
+        array = np.asarray(value if isinstance(value, list) else None)
+    except (OverflowError, ValueError):  # rows of different lengths, or too deep
+        array = np.asarray(None)
+    if array.dtype.kind not in "fi" or not np.isfinite(array).all():
+        raise ValueError(f"must be an array of finite numbers, got {shown(value)}")
+    matrix: Array = array.astype(np.float64)
+    return matrix
+
+
+def _rows(value: Any) -> Rows:
+    rows = members(mapping(value), dict.fromkeys(_ROWS, _matrix))
+    for name in ("lambdas", "eps", "probe_lambdas"):
+        if rows[name].ndim != 1:
+            raise ValueError(f"{name} must have one dimension, got shape {rows[name].shape}")
+    nodes, asked, rank = (len(rows[name]) for name in ("lambdas", "probe_lambdas", "eps"))
+    shapes = dict.fromkeys(("x0", "states"), (nodes, rank)) | dict.fromkeys(_PROBED, (asked, rank))
+    for name, shape in shapes.items():
+        if rows[name].shape != shape:
+            raise ValueError(f"{name} must have shape {shape}, got {rows[name].shape}")
+    return Rows(**rows)
+
+
+_FACTORIES: dict[str, tuple[Reader, ...]] = {
+    "from_alphas_cumprod": (_matrix,),
+    "from_betas": (_matrix,),
+    "vp_linear": (number, number),
+    "vp_cosine": (number,),
+    "flow": (number,),
+    "edm": (number, number),
+    "from_table": (_matrix, _matrix, _matrix, number),
 }
-"""Noise schedules that a file may ask for, and their numbers of arguments."""
+"""Noise schedules that a file may ask for, and what their arguments are."""
+
+
+def _noise(value: Any) -> NoiseSchedule:
+    readers = _FACTORIES.get(value[0]) if isinstance(value, list) and value and isinstance(value[0], str) else None
+    if readers is None or len(readers) != len(value) - 1:
+        raise ValueError(f"must be one of {', '.join(_FACTORIES)} and its arguments, got {shown(value)}")
+    return NoiseSchedule._make(value[0], *(reader(each) for reader, each in zip(readers, value[1:], strict=True)))
+
+
+_READERS: dict[str, Reader] = {
+    "noise_fingerprint": text,
+    "noise": _noise,
+    "solver": one_of(get_args(SolverName)),
+    "order": count,
+    "samples": count,
+    "evaluations": count,
+    "seed": count,
+    "fingerprint": text,
+    "check_lambdas": _matrix,
+    "check_changes": _matrix,
+    "rows": _rows,
+}
+"""What a document holds beside "format"."""
 
 
 def write_profile(path: str | os.PathLike[str], profile: Profile) -> None:
@@ -54,59 +106,39 @@ def write_profile(path: str | os.PathLike[str], profile: Profile) -> None:
 
 def read_profile(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The arguments of Profile; ValueError for another format, a damaged file or missing values."""
-    shown = repr(os.fspath(path))
+    name = repr(os.fspath(path))
     document = read_document(path, [FORMAT], "profile")
     try:
-        noise = _noise(document["noise"])
-        rows = Rows(**{name: _matrix(document["rows"][name]) for name in _ROWS})
-        signature = Signature(
-            str(document["fingerprint"]), _matrix(document["check_lambdas"]), _matrix(document["check_changes"])
-        )
+        values = members(document, _READERS)
+        noise, signature = values["noise"], _signature(values)
+        if noise.fingerprint != values["noise_fingerprint"]:
+            raise ValueError("its noise schedule does not have the fingerprint that it says")
+        if values["samples"] < 1:
+            raise ValueError("samples must be at least 1, got 0")
         found = {
             "noise": noise,
-            "multistep": Multistep.of(document["solver"], _count(document["order"], least=1)),
-            "rows": rows,
+            "multistep": Multistep.of(values["solver"], values["order"]),
+            "rows": values["rows"],
             "signature": signature,
-            "samples": _count(document["samples"], least=1),
-            "evaluations": _count(document["evaluations"]),
-            "seed": _count(document["seed"]),
+            **{each: values[each] for each in ("samples", "evaluations", "seed")},
         }
-        noise.t(signature.lambdas)  # throws outside the range
-        nodes, changes = signature.lambdas, signature.changes
-        if nodes.ndim != 1 or changes.ndim != 2 or changes.size == 0 or len(changes) != len(nodes) - 1:
-            raise ValueError("check_changes does not fit check_lambdas")
-        if not (np.diff(nodes) > 0.0).all():
-            raise ValueError("check_lambdas must be increasing")
-        rows.model(noise)
-    except KeyError as error:
-        raise ValueError(f"{shown} is damaged: it lacks {error}") from None
-    except (OverflowError, TypeError, ValueError) as error:
-        raise ValueError(f"{shown} is damaged: {error}") from None
-    if noise.fingerprint != document.get("noise_fingerprint"):
-        raise ValueError(f"{shown} is damaged: its noise schedule does not have the fingerprint that it says")
+        values["rows"].model(noise)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} is damaged: {error}") from None
     return found
 
 
-def _noise(recipe: Any) -> NoiseSchedule:
-    factory, *arguments = recipe
-    if _FACTORIES.get(factory) != len(arguments):
-        raise ValueError(f"noise must be one of {', '.join(_FACTORIES)} and its arguments, got {factory!r}")
-    return NoiseSchedule._make(
-        factory, *(_matrix(each) if isinstance(each, list) else float(each) for each in arguments)
-    )
-
-
-def _matrix(values: Any) -> Array:
-    array = np.asarray(values)
-    if array.dtype.kind not in "fi":
-        raise ValueError(f"its arrays must hold numbers, got {array.dtype}")
-    if not np.isfinite(array).all():
-        raise ValueError("its arrays must be finite")
-    matrix: Array = array.astype(np.float64)
-    return matrix
-
-
-def _count(value: Any, *, least: int = 0) -> int:
-    if type(value) is not int or value < least:
-        raise ValueError(f"its counts must be integers of at least {least}, got {value!r}")
-    return value
+def _signature(values: dict[str, Any]) -> Signature:
+    nodes, changes = values["check_lambdas"], values["check_changes"]
+    if nodes.ndim != 1 or changes.ndim != 2 or changes.size == 0 or len(changes) != len(nodes) - 1:
+        raise ValueError(
+            f"check_changes must have a row for each interval of check_lambdas, got the shapes {changes.shape} and "
+            f"{nodes.shape}"
+        )
+    if not (np.diff(nodes) > 0.0).all():
+        raise ValueError("check_lambdas must be increasing")
+    try:
+        values["noise"].t(nodes)
+    except ValueError as error:
+        raise ValueError(f"check_lambdas: {error}") from None
+    return Signature(values["fingerprint"], nodes, changes)

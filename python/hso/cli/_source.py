@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ._exit import CommandError, bad_input, nearest
-from ._interrupt import interruptible
 from ._options import SearchOptions, SizeOptions, one_count
 from ._progress import waiting
 
@@ -77,7 +76,7 @@ def optimized(source: Source, counts: list[int], search: SearchOptions) -> list[
     """The schedules for these network calls."""
     import hso
 
-    with interruptible(), waiting(f"searching, nfe {', '.join(map(str, counts))}"):
+    with waiting(f"searching, nfe {', '.join(map(str, counts))}"):
         return hso.optimize(source.profile or source.noise, counts, **search.given())
 
 

@@ -7,7 +7,6 @@ import typer
 
 from ._console import note, result, result_json
 from ._exit import bad_input
-from ._interrupt import interruptible
 from ._methods import METHODS, Row, chosen, compared
 from ._options import JsonOption, NfeOption, SearchOptions, SizeOptions, SourceArgument, network_calls
 from ._progress import waiting
@@ -61,7 +60,7 @@ def run(
     names = chosen(method, found, search.terminal or "zero", same_ends=same_ends)
     tables = {}
     for count in counts:
-        with interruptible(), waiting(f"searching, nfe {count}"):
+        with waiting(f"searching, nfe {count}"):
             tables[count] = compared(found, count, names, search, same_ends=same_ends)
     if plot is not None:
         _draw(plot, {row.method: row.schedule for row in tables[counts[0]]}, found.noise)
