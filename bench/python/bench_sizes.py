@@ -92,7 +92,7 @@ def run_row(name: str) -> dict[str, Any]:
         answer = call()
     except ValueError as error:
         return {"refused": str(error), "seconds": time.perf_counter() - began}
-    row = {"seconds": time.perf_counter() - began, "mb": max(0.0, held_mb("VmHWM") - before)}
+    row: dict[str, Any] = {"seconds": time.perf_counter() - began, "mb": max(0.0, held_mb("VmHWM") - before)}
     if isinstance(answer, hso.Schedule):
         if not (np.all(np.diff(answer.t) < 0) and len(answer.t) == answer.nfe + 1):
             raise RuntimeError(f"{name}: no schedule")

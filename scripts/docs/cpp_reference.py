@@ -17,7 +17,7 @@ PAGE = "api/cpp.md"
 MARK = "<!-- the headers' declarations -->"
 # in a reader's order
 ORDER = ["optimize", "workspace", "options", "schedule", "noise_schedule", "error_proxy", "objective", "spacing"]
-ORDER += ["start", "chain", "error_model", "try", "version"]
+ORDER += ["start", "chain", "error_model", "stop", "try", "version"]
 NAME = re.compile(r"^(?:class|struct|enum class|using)\s+(\w+)|(\w+)\s*(?:\(|= )")
 
 

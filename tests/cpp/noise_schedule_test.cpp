@@ -486,7 +486,7 @@ TEST_CASE("fingerprints tell schedules apart and equal ones together") {
           NoiseSchedule::from_table(t, alpha, sigma, 100.0).fingerprint());
 }
 
-// found by fuzzing: lambda came out infinite or NaN
+// ends and tables whose lambda would be infinite, NaN or beyond what MEP can hold
 TEST_CASE("numbers whose lambda would overflow or coincide are refused by name") {
     CHECK(refuses("sigma_min and sigma_max must be such", [] { NoiseSchedule::edm(1e-308, 1e308); }));
     CHECK(refuses("beta_min and beta_max must be such", [] { NoiseSchedule::vp_linear(1e-320, 1e-320); }));

@@ -60,10 +60,10 @@ def test_what_a_handler_raises_arrives_as_it_was(options):
     def handler(*_):
         raise enough
 
-    nfe = 40 if "local" in options else 9000
+    nfe = 100 if "local" in options else 9000  # seconds
     before = signal.signal(signal.SIGALRM, handler)
     try:
-        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
         with pytest.raises(EnoughError) as caught:
             hso.optimize(NOISE, nfe, d_min=0.0, **options)
     finally:

@@ -106,7 +106,7 @@ def test_what_is_too_large_is_refused_before_any_work():
         (10**30, {}, "nfe must be in 1..10000"),
         (1001, {"search": "bilevel", "local": "slsqp"}, "nfe must be at most 1000"),
         (1001, {"objective": "dm_nonuni"}, "nfe must be at most 1000"),
-        (4, {"search": "bilevel", "threads": 1025}, "threads must be at most 1024"),
+        (4, {"search": "bilevel", "threads": 1025}, "threads must be in 0..1024"),
     ]:
         with pytest.raises(ValueError, match=limit):
             hso.optimize(noise, nfe, **options)
