@@ -51,6 +51,7 @@ def http_service(workers: int) -> Iterator[Server]:
     port = _free_port()
     words = [sys.executable, "-m", "uvicorn", "--app-dir", str(ROOT / "examples/service"), "schedule_service:app"]
     words += ["--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)]
+    words += ["--http", "prompt_http:PromptProtocol"]
     words += ["--no-access-log", "--log-level", "warning"]
     process = subprocess.Popen(words, text=True)
     with _ended(process, 0 if workers > 1 else -15):  # uvicorn raises the signal again once it has shut down

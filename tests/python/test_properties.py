@@ -50,7 +50,8 @@ def test_an_optimum_is_monotone_feasible_and_bounded(request):
     assert schedule.gap >= 0.0 and schedule.lower_bound <= schedule.fitness
     wanted = 1.0 - schedule.lower_bound / schedule.fitness if schedule.fitness > 0.0 else 0.0
     assert schedule.gap == pytest.approx(wanted, abs=1e-12)
-    assert schedule.gap <= 1e-6 or schedule.status == "uncertified"
+    # a collapsed schedule may be uncertified, too: one status has room for one word
+    assert schedule.gap <= 1e-6 or schedule.status in ("uncertified", "collapsed")
 
 
 @given(requests(most=12), st.integers(0, 2**32))
