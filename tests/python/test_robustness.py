@@ -122,10 +122,10 @@ def test_ten_million_entries_are_a_noise_schedule_like_any_other():
     assert schedule.fitness == pytest.approx(hso.optimize(coarse, 10).fitness, rel=1e-2)
 
 
-def rows_of_the_page() -> dict[str, list[str]]:
-    """The table of sizes in docs/robustness.md: cells by the name of their row."""
+def table_of_the_page(heading: str) -> dict[str, list[str]]:
+    """The table below a heading of docs/robustness.md: cells by the name of their row."""
     text = (ROOT / "docs/robustness.md").read_text(encoding="utf-8")
-    section = text.split("## Sizes\n", 1)[1].split("\n## ", 1)[0]
+    section = text.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
     lines = [[cell.strip() for cell in line[1:-1].split("|")] for line in re.findall(r"^\|.*$", section, re.MULTILINE)]
     return {name: cells for name, *cells in lines[2:]}
 
@@ -138,4 +138,20 @@ def test_the_table_of_sizes_is_what_was_measured():
         for row in measured
     }
     shown = "\n".join(f"| {name} | {' | '.join(cells)} |" for name, cells in wanted.items())
-    assert rows_of_the_page() == wanted, f"the table should be\n{shown}"
+    assert table_of_the_page("Sizes") == wanted, f"the table should be\n{shown}"
+
+
+def test_the_table_of_fuzzing_is_what_was_run():
+    targets = json.loads((ROOT / "bench/results/fuzz.json").read_text(encoding="utf-8"))["targets"]
+    wanted = {
+        target["name"]: [
+            target["what"],
+            f"{target['executions']:,}",
+            f"{target['cpu_seconds'] / 60:.0f} min",
+            str(target["crashes"]),
+        ]
+        for target in targets
+    }
+    shown = "\n".join(f"| {name} | {' | '.join(cells)} |" for name, cells in wanted.items())
+    assert table_of_the_page("Fuzzing") == wanted, f"the table should be\n{shown}"
+    assert {target["name"] for target in targets} == {path.name for path in (ROOT / "tests/fuzz/corpus").iterdir()}
