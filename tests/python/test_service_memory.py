@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from subprocess import PIPE
 
 import numpy as np
 import pytest
@@ -13,13 +15,30 @@ from memory import KIB, MIB, judge, resident
 SECONDS = list(range(600))
 RANDOM = np.random.default_rng(1)
 
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_resident_is_this_process() -> None:
+
+def resident_with(held: int) -> int:
+    """Of a new process that holds so many bytes."""
+    script = f"held = b'x' * {held}\nprint(len(held), flush=True)\ninput()"
+    with subprocess.Popen([sys.executable, "-c", script], stdin=PIPE, stdout=PIPE, text=True) as process:
+        assert process.stdout is not None and int(process.stdout.readline()) == held
+        found = resident(process.pid)
+        process.communicate("\n")
+    return found
+
+
+def test_resident_is_what_a_process_holds() -> None:
+    assert 60 * MIB < resident_with(64 * MIB) - resident_with(1) < 70 * MIB
+    assert resident(2**30) == 0
+
+
+def test_resident_counts_children() -> None:
     before = resident(os.getpid())
-    held = np.ones(64 * MIB // 8)
-    assert before + 60 * MIB < resident(os.getpid()) < before + 70 * MIB
-    assert held[0] == 1.0 and resident(2**30) == 0
+    with subprocess.Popen([sys.executable, "-c", "print(1, flush=True)\ninput()"], stdin=PIPE, stdout=PIPE) as child:
+        assert child.stdout is not None and child.stdout.readline()
+        assert resident(os.getpid()) > before + 2 * MIB
+        child.communicate(b"\n")
 
 
 @pytest.mark.parametrize("size", [4 * MIB, 200 * MIB])
