@@ -206,6 +206,12 @@ PUBLISHED, NLOPT = "SciPy, as published (trust-constr)", "NLopt SLSQP on all nod
 EXACT, CERTIFIED = "hso exact", "hso exact, certified"
 
 
+def threads_table(results: Results) -> Table:
+    """Calls a second of one Python thread and of two."""
+    rows = results["threads.json"]["rows"]
+    return {row["what"]: [f"{row['one']:,.0f}", f"{row['two']:,.0f}", f"{row['gain']:.2f}"] for row in rows}
+
+
 def _seconds(results: Results, name: str, most_nfe: int = 1000) -> list[float]:
     rows = [results.searches(nfe)[name] for nfe in results.nfes() if nfe <= most_nfe]
     return [row["time"]["median"] for row in rows if "time" in row]
@@ -361,6 +367,7 @@ TABLES = (
             },
         ),
     ),
+    TableOf("docs/threads.md", "Threads", threads_table),
 )
 
 SENTENCES = (

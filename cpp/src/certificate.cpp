@@ -20,6 +20,7 @@ constexpr double kMaxEdges = 2e8;       ///< of all passes: a few seconds
 constexpr double kMaxCells = 4e5;       ///< of one pass: some 100 MB
 constexpr double kNearCells = 2.0;      ///< this close to the expected schedule its slopes are taken
 constexpr std::size_t kRowWork = 30, kEdgeWork = 10;  ///< nanoseconds or so to expand a row of edges, and each of them
+constexpr std::size_t kTouchWork = 15;  ///< to make an entry of a table, its memory new
 constexpr double kTied = 1e-12;         ///< nodes this much farther apart than the spacing are tied
 
 /// min of slope x over x in [low, high].
@@ -117,10 +118,15 @@ void Certificate::set_step(double step) {
         nodes_[i].stage = pairs;
         pairs += nodes_[i].size() + nodes_[i + 1].size() - 1;
     }
+    const auto ask_after = [&](std::size_t entries) { checkpoint_->pass(kTouchWork * entries); };
     cells_.resize(cells);
+    ask_after(cells);
     midpoints_.resize(pairs);
+    ask_after(pairs);
     distances_.resize(pairs);
+    ask_after(pairs);
     for (auto* column : {&value_, &rest_, &slope_, &excess_, &low_, &high_, &reach2_}) column->resize(cells);
+    ask_after(cells);
     for (auto* column : {&from_, &first_edge_, &last_edge_}) column->resize(cells);
     for (auto* column : {&base_, &slope_a_, &slope_b_, &total_}) column->resize(widest);
     for (std::size_t i = 0; i < nodes_.size(); ++i) {

@@ -278,14 +278,14 @@ void ErrorModel::carry(double lambda, std::span<double> error, detail::Checkpoin
     }
 }
 
-std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried carried, const ShouldStop& should_stop) const {
-    check(points, {}, Terminal::zero);
+std::vector<double> ErrorModel::jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
+    check(lambdas, {}, Terminal::zero);
     detail::Checkpoint checkpoint(should_stop);
-    const std::size_t n = points.size();
+    const std::size_t n = lambdas.size();
     std::vector<double> costs(n * (n + 1)), x0(n * rank_), states(n * rank_), error(rank_), change(rank_);
     for (std::size_t i = 0; i < n; ++i) {
-        prediction(points[i], std::span(x0).subspan(i * rank_, rank_));
-        state(points[i], std::span(states).subspan(i * rank_, rank_));
+        prediction(lambdas[i], std::span(x0).subspan(i * rank_, rank_));
+        state(lambdas[i], std::span(states).subspan(i * rank_, rank_));
     }
     const auto final = row(x0_.values, lambdas_.size() - 1, rank_);
     for (std::size_t i = 0; i < n; ++i) {
@@ -293,12 +293,12 @@ std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried ca
         const double* guess = &x0[i * rank_];
         for (std::size_t j = i + 1; j < n; ++j) {
             checkpoint.pass(kResponseWork * rank_);
-            const double kept = std::exp(points[i] - points[j]);
+            const double kept = std::exp(lambdas[i] - lambdas[j]);
             for (std::size_t r = 0; r < rank_; ++r) error[r] = kept * from[r] + (1.0 - kept) * guess[r] - states[j * rank_ + r];
-            if (carried == Carried::to_zero) carry(points[j], error, checkpoint);
+            if (carried == Carried::to_zero) carry(lambdas[j], error, checkpoint);
             if (carried == Carried::x0) {
                 std::fill(change.begin(), change.end(), 0.0);
-                respond(points[j], error, change);
+                respond(lambdas[j], error, change);
                 std::swap(error, change);
             }
             costs[i * (n + 1) + j] = std::sqrt(dot(error, error));
@@ -309,19 +309,19 @@ std::vector<double> ErrorModel::jumps(std::span<const double> points, Carried ca
     return costs;
 }
 
-std::vector<double> ErrorModel::late_starts(std::span<const double> points, Carried carried, const ShouldStop& should_stop) const {
-    check(points, {}, Terminal::zero);
+std::vector<double> ErrorModel::late_starts(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
+    check(lambdas, {}, Terminal::zero);
     detail::Checkpoint checkpoint(should_stop);
-    std::vector<double> costs(points.size()), y(rank_), error(rank_);
-    for (std::size_t i = 0; i < points.size(); ++i) {
+    std::vector<double> costs(lambdas.size()), y(rank_), error(rank_);
+    for (std::size_t i = 0; i < lambdas.size(); ++i) {
         checkpoint.pass(kResponseWork * rank_);
-        state(points[i], error);
-        start(points[i], 1.0, y);
+        state(lambdas[i], error);
+        start(lambdas[i], 1.0, y);
         for (std::size_t r = 0; r < rank_; ++r) error[r] = y[r] - error[r];
-        if (carried == Carried::to_zero) carry(points[i], error, checkpoint);
+        if (carried == Carried::to_zero) carry(lambdas[i], error, checkpoint);
         if (carried == Carried::x0) {
             std::fill(y.begin(), y.end(), 0.0);
-            respond(points[i], error, y);
+            respond(lambdas[i], error, y);
             std::swap(error, y);
         }
         costs[i] = std::sqrt(dot(error, error));

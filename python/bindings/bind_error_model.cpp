@@ -73,24 +73,24 @@ void bind_error_model(py::module_& module) {
             py::arg("lambdas"), py::arg("solver"), py::arg("order"), py::arg("terminal"))
         .def(
             "jumps",
-            [](const ErrorModel& model, const Array& points, const std::string& carried) {
+            [](const ErrorModel& model, const Array& lambdas, const std::string& carried) {
                 const auto costs = [&, should_stop = signals()] {
                     const py::gil_scoped_release release;
-                    return model.jumps(view(points), carried_of(carried), should_stop);
+                    return model.jumps(view(lambdas), carried_of(carried), should_stop);
                 }();
-                return Array({points.size(), points.size() + 1}, costs.data());
+                return Array({lambdas.size(), lambdas.size() + 1}, costs.data());
             },
-            py::arg("points"), py::arg("carried"))
+            py::arg("lambdas"), py::arg("carried"))
         .def(
             "late_starts",
-            [](const ErrorModel& model, const Array& points, const std::string& carried) {
+            [](const ErrorModel& model, const Array& lambdas, const std::string& carried) {
                 const auto costs = [&, should_stop = signals()] {
                     const py::gil_scoped_release release;
-                    return model.late_starts(view(points), carried_of(carried), should_stop);
+                    return model.late_starts(view(lambdas), carried_of(carried), should_stop);
                 }();
                 return to_array(costs);
             },
-            py::arg("points"), py::arg("carried"))
+            py::arg("lambdas"), py::arg("carried"))
         .def(
             "improve",
             [](const ErrorModel& model, const Array& start, const std::string& solver, int order,

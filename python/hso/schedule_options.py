@@ -26,6 +26,8 @@ from .objective import ErrorProxy
 
 Options = Mapping[str, Any]
 
+_SCALARS = (str, float, int, type(None))
+
 
 def objective_options(
     noise: NoiseSchedule, objective: str, p: float | None, proxy: ErrorProxy | None
@@ -52,6 +54,8 @@ def objective_arguments(options: Options) -> dict[str, Any]:
 
 def frozen(value: Any) -> Any:
     """Mappings and lists that cannot be changed, all the way down."""
+    if isinstance(value, _SCALARS):  # most options, and the cheapest question
+        return value
     if isinstance(value, Mapping):
         return MappingProxyType({str(name): frozen(each) for name, each in value.items()})
     return tuple(frozen(each) for each in value) if isinstance(value, list | tuple) else value

@@ -441,7 +441,7 @@ void model_arguments(Caller& c) {
             const auto carried = s.pick({ErrorModel::Carried::no, ErrorModel::Carried::x0});
             if (s.one_in(2)) break_order(s, x);
             else any_of(s, x) = not_finite(s);
-            return refused("", [&] { s.one_in(2) ? model.jumps(x, carried) : model.late_starts(x, carried); });
+            return refused("lambda", [&] { s.one_in(2) ? model.jumps(x, carried) : model.late_starts(x, carried); });
         }
     }
 }

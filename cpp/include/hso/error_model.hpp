@@ -71,12 +71,12 @@ class ErrorModel {
         x0,        ///< by what it changes in the next prediction of x0
         to_zero,   ///< by what arrives of it at sigma 0, along the trajectory
     };
-    /// The RMS error of one DDIM step from the teacher's state at points[i] to points[j]: row-major (K, K + 1) for K strictly
-    /// increasing points, the last column for the step to sigma 0; 0 where j <= i.
-    HSO_EXPORT std::vector<double> jumps(std::span<const double> points, Carried carried, const ShouldStop& should_stop = {}) const;
+    /// The RMS error of one DDIM step from the teacher's state at lambdas[i] to lambdas[j]: row-major (K, K + 1) for K strictly
+    /// increasing lambdas, the last column for the step to sigma 0; 0 where j <= i.
+    HSO_EXPORT std::vector<double> jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop = {}) const;
 
-    /// The RMS error of starting at each point from eps, rather than from the teacher's state.
-    HSO_EXPORT std::vector<double> late_starts(std::span<const double> points, Carried carried,
+    /// The RMS error of starting at each of lambdas from eps, rather than from the teacher's state.
+    HSO_EXPORT std::vector<double> late_starts(std::span<const double> lambdas, Carried carried,
                                                const ShouldStop& should_stop = {}) const;
 
     /// Where to look for a schedule.
