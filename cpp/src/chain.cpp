@@ -21,6 +21,7 @@ using detail::throw_invalid;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kMostEdges = 10000;
+constexpr std::size_t kMostNumbers = std::size_t{1} << 28;  ///< to keep: 2 GiB
 constexpr std::size_t kCostWork = 1, kPlaceWork = 5, kSumsPerWork = 4;  ///< nanoseconds or so: a cost, an entry; sums in one
 constexpr double kRounding = 1e-12;  ///< of the largest |t|, by which an edge may miss the spacing
 
@@ -97,6 +98,17 @@ void fill_ends(const ChainPoints& points, double discount, std::span<double> row
     for (std::size_t i = 0; i < points.end.size(); ++i) row[i] = discount * points.end[i];
 }
 
+/// rows * columns of infinity, made row by row: new memory takes its time.
+std::vector<double> all_infinite(std::size_t rows, std::size_t columns, detail::Checkpoint& checkpoint) {
+    std::vector<double> numbers;
+    numbers.reserve(rows * columns);
+    for (std::size_t row = 1; row <= rows; ++row) {
+        checkpoint.pass(columns);
+        numbers.resize(row * columns, kInfinity);
+    }
+    return numbers;
+}
+
 /// The cheapest beginnings so far of chains of 1, 2, ... edges. Points have to be offered from the last to the first.
 class Beginnings {
   public:
@@ -144,7 +156,7 @@ std::vector<ChainPath> shortest_chains(const ChainPoints& points, std::span<cons
     const auto row = [&](std::size_t i) { return cost.subspan(i * count + after[i], count - after[i]); };
 
     // row n: the cheapest way on from each point with n edges, discounted; settled from the last point to the first
-    std::vector<double> rest((edges + 1) * count, kInfinity);
+    auto rest = all_infinite(edges + 1, count, checkpoint);
     fill_ends(points, discount, std::span(rest).first(count));
     Beginnings beginnings(edges);
     std::vector<double> least(edges);
@@ -168,7 +180,10 @@ std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, st
     check(points, max_edges, discount);
     detail::Checkpoint checkpoint(should_stop);
     const std::size_t count = points.count, edges = std::min(max_edges, count - 1);
-    check_square("first", first, count);
+    check_square("first", first, count);  // so count * count is a number
+    if (edges > kMostNumbers / (count * count))
+        throw_invalid("max_edges", std::to_string(max_edges),
+                      "at most " + std::to_string(kMostNumbers / (count * count)) + " for " + std::to_string(count) + " points");
     const auto after = first_after(points);
     const auto first_row = [&](std::size_t j) { return first.subspan(j * count + after[j], count - after[j]); };
     std::vector<double> buffer(count);
@@ -180,7 +195,7 @@ std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, st
     };
 
     // entry (i, n, j): the cheapest way on from j with n edges for a chain that came from i, discounted
-    std::vector<double> rest(count * edges * count, kInfinity);
+    auto rest = all_infinite(count, edges * count, checkpoint);
     const auto from = [&](std::size_t i, std::size_t n, std::size_t j) { return (i * edges + n) * count + j; };
     for (std::size_t i = 0; i < count; ++i) {
         checkpoint.pass(count);

@@ -9,8 +9,9 @@ double dot(std::span<const double> a, std::span<const double> b) {
     return std::inner_product(a.begin(), a.end(), b.begin(), 0.0);
 }
 
-void solve_positive(std::vector<double>& a, std::size_t n, std::vector<double>& b, std::size_t columns) {
+void solve_positive(std::vector<double>& a, std::size_t n, std::vector<double>& b, std::size_t columns, Checkpoint& checkpoint) {
     for (std::size_t i = 0; i < n; ++i) {
+        checkpoint.pass(i * (i / 2 + columns));
         for (std::size_t j = 0; j <= i; ++j) {
             double sum = a[i * n + j];
             for (std::size_t k = 0; k < j; ++k) sum -= a[i * n + k] * a[j * n + k];
@@ -21,6 +22,7 @@ void solve_positive(std::vector<double>& a, std::size_t n, std::vector<double>& 
         for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] /= a[i * n + i];
     }
     for (std::size_t i = n; i-- > 0;) {
+        checkpoint.pass((n - i) * columns);
         for (std::size_t k = i + 1; k < n; ++k)
             for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] -= a[k * n + i] * b[k * columns + c];
         for (std::size_t c = 0; c < columns; ++c) b[i * columns + c] /= a[i * n + i];

@@ -25,6 +25,7 @@ constexpr std::size_t kNear = 16;       // probes that A is fitted to at one lev
 constexpr double kWidth = 0.6;          // in lambda: how far a probe is good for
 constexpr double kRidge = 0.01;         // relative to a probe's own square
 constexpr double kLargestScale = 2.0;   // of A's part that is a number; an exact denoiser has 0..1
+constexpr std::size_t kMostLevels = 10000;  // of jumps, which is as many squared: 0.8 GB
 constexpr std::size_t kResponseWork = 40, kSortWork = 5;  // nanoseconds or so for a number of a row, a probe
 constexpr double kCarryStep = 0.1;      // in lambda, of the steps that carry an error to sigma 0
 
@@ -181,7 +182,7 @@ void ErrorModel::fit_responses(const Measurements& m, detail::Checkpoint& checkp
             std::copy(error.begin(), error.end(), &project[a * rank_]);
             for (std::size_t r = 0; r < rank_; ++r) response.answer[a * rank_ + r] = answer[r] - response.scale * error[r];
         }
-        solve_positive(gram, near, project, rank_);
+        solve_positive(gram, near, project, rank_, checkpoint);
         response.project.assign(rank_ * kNear, 0.0);
         for (std::size_t a = 0; a < near; ++a)
             for (std::size_t r = 0; r < rank_; ++r) response.project[r * kNear + a] = project[a * rank_ + r];
@@ -226,7 +227,7 @@ void ErrorModel::residual(detail::Multistep& run, std::span<const double> lambda
     for (std::size_t r = 0; r < rank_; ++r) out[r] = scale * out[r] - final[r];
 }
 
-void ErrorModel::check(std::span<const double> lambdas, Solver solver, Terminal terminal) const {
+void ErrorModel::check(std::string_view name, std::span<const double> lambdas, Solver solver, Terminal terminal) const {
     if (solver.kind < Solver::Kind::ddim || solver.kind > Solver::Kind::unipc)
         detail::throw_invalid("kind", std::to_string(static_cast<int>(solver.kind)), "one of its enumerators");
     if (to_string(terminal).empty())
@@ -236,16 +237,16 @@ void ErrorModel::check(std::span<const double> lambdas, Solver solver, Terminal 
         detail::throw_invalid("order", std::to_string(solver.order), "in 1.." + std::to_string(most));
     const std::size_t least = terminal == Terminal::t_min ? 2 : 1;
     if (lambdas.size() < least)
-        detail::throw_invalid("lambdas", std::to_string(lambdas.size()) + " nodes", "at least " + std::to_string(least) + " nodes");
+        detail::throw_invalid(name, std::to_string(lambdas.size()) + " nodes", "at least " + std::to_string(least) + " nodes");
     for (std::size_t i = 0; i < lambdas.size(); ++i) {
         noise_.t(lambdas[i]);  // throws for NaN and outside the range
         if (i > 0 && !(lambdas[i] > lambdas[i - 1]))
-            detail::throw_invalid("lambdas[" + std::to_string(i) + "]", lambdas[i], "above the one before it");
+            detail::throw_invalid(std::string(name) + "[" + std::to_string(i) + "]", lambdas[i], "above the one before it");
     }
 }
 
 double ErrorModel::error(std::span<const double> lambdas, Solver solver, Terminal terminal, double gain) const {
-    check(lambdas, solver, terminal);
+    check("lambdas", lambdas, solver, terminal);
     if (!std::isfinite(gain)) detail::throw_invalid("gain", gain, "finite");
     std::vector<double> out(rank_);
     detail::Multistep run(solver, rank_);
@@ -254,7 +255,7 @@ double ErrorModel::error(std::span<const double> lambdas, Solver solver, Termina
 }
 
 double ErrorModel::best_gain(std::span<const double> lambdas, Solver solver, Terminal terminal) const {
-    check(lambdas, solver, terminal);
+    check("lambdas", lambdas, solver, terminal);
     std::vector<double> none(rank_), one(rank_);
     detail::Multistep run(solver, rank_);
     residual(run, lambdas, terminal, 0.0, none);  // affine in the gain
@@ -279,9 +280,10 @@ void ErrorModel::carry(double lambda, std::span<double> error, detail::Checkpoin
 }
 
 std::vector<double> ErrorModel::jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
-    check(lambdas, {}, Terminal::zero);
-    detail::Checkpoint checkpoint(should_stop);
+    check("lambdas", lambdas, {}, Terminal::zero);
     const std::size_t n = lambdas.size();
+    if (n > kMostLevels) detail::throw_invalid("lambdas", std::to_string(n) + " levels", "at most " + std::to_string(kMostLevels) + " levels");
+    detail::Checkpoint checkpoint(should_stop);
     std::vector<double> costs(n * (n + 1)), x0(n * rank_), states(n * rank_), error(rank_), change(rank_);
     for (std::size_t i = 0; i < n; ++i) {
         prediction(lambdas[i], std::span(x0).subspan(i * rank_, rank_));
@@ -310,7 +312,7 @@ std::vector<double> ErrorModel::jumps(std::span<const double> lambdas, Carried c
 }
 
 std::vector<double> ErrorModel::late_starts(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
-    check(lambdas, {}, Terminal::zero);
+    check("lambdas", lambdas, {}, Terminal::zero);
     detail::Checkpoint checkpoint(should_stop);
     std::vector<double> costs(lambdas.size()), y(rank_), error(rank_);
     for (std::size_t i = 0; i < lambdas.size(); ++i) {

@@ -17,6 +17,7 @@ using detail::dot, detail::row, detail::solve_positive;
 
 namespace {
 
+constexpr std::size_t kMostNodes = 1000;  // steps take their cube of time, their square of memory
 constexpr std::size_t kNodeWork = 50;  // nanoseconds or so for a number of a row in a step
 constexpr double kShift = 1e-5;        // in lambda, of the difference quotients
 constexpr double kSmallGain = 1e-4;    // two steps in a row that gain less end the search
@@ -85,14 +86,16 @@ std::vector<double> damped_step(const std::vector<double>& jacobian, const std::
     }
     const double least = 1e-3 * trace / static_cast<double>(m) + 1e-300;
     for (std::size_t a = 0; a < m; ++a) normal[a * m + a] += damping * (normal[a * m + a] + least) + 1e-300;
-    solve_positive(normal, m, step, 1);
+    solve_positive(normal, m, step, 1, checkpoint);
     return step;
 }
 
 }  // namespace
 
 ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Search& search) const {
-    check(start, search.solver, search.terminal);
+    check("start", start, search.solver, search.terminal);
+    if (start.size() > kMostNodes)
+        detail::throw_invalid("start", std::to_string(start.size()) + " nodes", "at most " + std::to_string(kMostNodes) + " nodes");
     if (!(search.caution >= 0.0 && std::isfinite(search.caution)))
         detail::throw_invalid("caution", search.caution, "at least 0 and finite");
     if (search.max_iterations < 0) detail::throw_invalid("max_iterations", std::to_string(search.max_iterations), "at least 0");

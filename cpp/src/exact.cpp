@@ -91,8 +91,13 @@ void ExactSearch::certify(const Problem& problem, const Options& options, Checkp
         best_.improve(start_);
         const double rounding = kRounding * std::abs(best_.value()), wanted = options.gap * std::abs(best_.value());
         result.lower_bound = std::max(result.lower_bound, std::min(bound, best_.value()) - rounding);
-        if (best_.value() - result.lower_bound <= wanted) return;
-        progress = certificate_.refine(best_.value() + rounding, best_.value() - result.lower_bound, wanted);
+        // no bound comes nearer than its rounding, and all but that is within twice as much
+        const double open = best_.value() - result.lower_bound, least = std::max(wanted, 2.0 * rounding);
+        if (open <= least) {
+            if (open > wanted) result.status = Status::uncertified;
+            return;
+        }
+        progress = certificate_.refine(best_.value() + rounding, open, least);
         if (progress == Certificate::Progress::closed) result.lower_bound = best_.value() - rounding;
         if (progress == Certificate::Progress::exhausted) result.status = Status::uncertified;
     }

@@ -124,8 +124,8 @@ def optimize(
         gamma: Weight of the spacing penalty, >= 0. With "exact" a number makes the spacing soft: the minimum
             of mep plus penalty is found. Without one the spacing is a constraint. The other searches weigh
             schedules that miss the spacing with it, or with the published 1e9.
-        gap: With "exact", the relative gap between the fitness and its certified lower bound, > 0; None: no
-            certificate, which takes a tenth of the time.
+        gap: With "exact", the relative gap between the fitness and its certified lower bound, > 0, where 2e-12
+            is the least that rounding allows; None: no certificate, which takes a tenth of the time.
         limits: The ends and the spacing where t_min, t_max and d_min are not given. "measured": as the samples of
             five models ask for (docs/quality.md): the first node at the most noise; the last at the VE sigma
             1.5 shift/nfe (shift: 1 for all but flow), 0.2 shift/nfe with the terminals "t_min" and "skip", but at most

@@ -96,7 +96,7 @@ def shortest_chains_with_memory(
 
     `cost`, shape (M, M, M): cost[i, j, k] is that of the edge from j to k > j after node i < j; others are not used.
     `first`, shape (M, M): first[j, k] is that of a chain's first edge, which has no node before. The rest as in
-    `shortest_chains`. Takes O(M^3 max_edges) time and O(M^2 max_edges) memory.
+    `shortest_chains`. Takes O(M^3 max_edges) time and O(M^2 max_edges) memory, at most 2 GiB.
     """
     array, matrix = _as_costs("cost", cost, 3), _as_costs("first", first, 2)
     points = matrix.shape[0]

@@ -284,6 +284,14 @@ TEST_CASE("chains refuse what makes no sense") {
                   [&] { shortest_chains({.count = 3, .spacing = -0.1}, cost, 1); }));
 }
 
+TEST_CASE("chains with memory that would take more than 2 GiB are refused") {
+    const std::vector<double> first(1000 * 1000, 1.0);
+    const CostWithMemory none = [](std::size_t, std::size_t, std::span<double>) { FAIL("asked"); };
+    for (const std::size_t max_edges : {269, 10000})
+        CHECK(refuses("max_edges must be at most 268 for 1000 points, got " + std::to_string(max_edges),
+                      [&] { shortest_chains_with_memory({.count = 1000}, first, none, max_edges); }));
+}
+
 TEST_CASE("least sums of every length and number of rows") {
     Random random(11);
     for (std::size_t n = 0; n < 40; ++n)

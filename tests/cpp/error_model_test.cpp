@@ -575,6 +575,17 @@ TEST_CASE("measurements that make no sense are refused") {
     refused("eps must be a row that is not 0", [](Measurements& m) { m.eps = {0.0, 0.0}; });
 }
 
+TEST_CASE("nodes whose squares would not fit into memory are refused") {
+    const ErrorModel model = line_of(sd_noise()).model();
+    std::vector<double> nodes(10001);
+    for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i] = -2.0 + 3e-4 * static_cast<double>(i);
+    CHECK(refuses("lambdas must be at most 10000 levels, got 10001 levels", [&] { model.jumps(nodes, ErrorModel::Carried::no); }));
+    CHECK(refuses("start must be at most 1000 nodes, got 1001 nodes", [&] {
+        model.improve(std::span(nodes).first(1001), {.first = {-2, 0}, .last = {0, 1}, .least_gap = 1e-5});
+    }));
+    CHECK(model.late_starts(nodes, ErrorModel::Carried::no).size() == nodes.size());
+}
+
 TEST_CASE("schedules and searches that make no sense are refused") {
     const ErrorModel model = line_of(sd_noise()).model();
     constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
@@ -596,7 +607,8 @@ TEST_CASE("schedules and searches that make no sense are refused") {
         CHECK(refuses("lambda", [&] { model.best_gain(*bad, kDdim, Terminal::zero); }));
         CHECK(refuses("lambda", [&] { model.jumps(*bad, Carried::no); }));
         CHECK(refuses("lambda", [&] { model.late_starts(*bad, Carried::no); }));
-        CHECK(refuses("lambda", [&] { model.improve(*bad, {.first = {-1, 0}, .last = {1, 2}}); }));
+        const auto improve = [&] { model.improve(*bad, {.first = {-1, 0}, .last = {1, 2}}); };
+        CHECK((refuses("start", improve) || refuses("lambda", improve)));
     }
     for (const double gain : {kNaN, HUGE_VAL})
         CHECK(refuses("gain", [&] { model.error(good, kDdim, Terminal::zero, gain); }));

@@ -257,7 +257,7 @@ class Caller {
                     break;
                 }
                 case 10: o.gamma = source_.wild(); break;
-                case 11: o.gap = std::max(source_.wild(), source_.pick({0.2, -1.0})); break;
+                case 11: o.gap = wild_gap(source_); break;
                 case 12: o.d_min = source_.one_in(2) ? source_.wild() : source_.uniform(0.0, 0.2); break;
                 case 13: (source_.one_in(2) ? o.rho_low : o.rho_high) = source_.wild(); break;
                 case 14: (source_.one_in(2) ? o.t_min_low : o.t_min_high) = source_.wild(); break;

@@ -47,7 +47,7 @@ void distort(Source& source, Options& o) {
             case 4: o.limits = any_enumerator<Limits>(source); break;
             case 5: o.proxy = wild_proxy(source); break;
             case 6: o.gamma = source.wild(); break;
-            case 7: o.gap = std::max(source.wild(), source.pick({0.2, -1.0})); break;
+            case 7: o.gap = wild_gap(source); break;
             case 8: o.d_min = source.wild(); break;
             case 9: o.rho = wild_range(source, o.rho); break;
             case 10: o.t_min = wild_range(source, o.t_min.value_or(std::pair(0.0, 0.1))); break;

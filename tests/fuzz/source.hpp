@@ -80,4 +80,10 @@ class Source {
     std::uint64_t state_ = 0;
 };
 
+/// A gap to ask for, of any kind but those above 0 and small: a certificate that comes close at most spends seconds.
+inline double wild_gap(Source& source) {
+    const double gap = source.wild();
+    return gap > 0.0 && gap < 0.01 ? 0.2 : gap;
+}
+
 }  // namespace hso::fuzz

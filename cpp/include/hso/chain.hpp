@@ -43,7 +43,7 @@ using CostWithMemory = std::function<void(std::size_t i, std::size_t j, std::spa
 /// The same where an edge's cost depends on the node before it, as for a multistep solver. `first`: M * M entries,
 /// those of a chain's first edge, which has no node before; `cost` gives the others. It is called on the calling thread
 /// for i < j < M - 1 that an edge may join, once for the search and again for the chains found, and has to give the
-/// same numbers each time. O(M^3 max_edges) time, O(M^2 max_edges) memory.
+/// same numbers each time. O(M^3 max_edges) time; M^2 min(max_edges, M - 1) numbers of memory, at most 2^28 (2 GiB).
 HSO_EXPORT std::vector<ChainPath> shortest_chains_with_memory(const ChainPoints& points, std::span<const double> first,
                                                               const CostWithMemory& cost, std::size_t max_edges,
                                                               double discount = 1.0, const ShouldStop& should_stop = {});

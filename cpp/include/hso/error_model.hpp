@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -72,7 +73,7 @@ class ErrorModel {
         to_zero,   ///< by what arrives of it at sigma 0, along the trajectory
     };
     /// The RMS error of one DDIM step from the teacher's state at lambdas[i] to lambdas[j]: row-major (K, K + 1) for K strictly
-    /// increasing lambdas, the last column for the step to sigma 0; 0 where j <= i.
+    /// increasing lambdas (at most 10,000), the last column for the step to sigma 0; 0 where j <= i.
     HSO_EXPORT std::vector<double> jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop = {}) const;
 
     /// The RMS error of starting at each of lambdas from eps, rather than from the teacher's state.
@@ -98,7 +99,7 @@ class ErrorModel {
         double error = 0.0;           ///< error() of them
         int evaluations = 0;          ///< of error() that it took
     };
-    /// A local minimum of error(), with the caution asked for, near `start` (strictly increasing nodes), by Levenberg and Marquardt's method.
+    /// A local minimum of error(), with the caution asked for, near `start` (at most 1000 strictly increasing nodes), by Levenberg and Marquardt's method.
     HSO_EXPORT Found improve(std::span<const double> start, const Search& search) const;
 
   private:
@@ -114,7 +115,7 @@ class ErrorModel {
     };
 
     void check(const Measurements& measurements) const;
-    void check(std::span<const double> lambdas, Solver solver, Terminal terminal) const;
+    void check(std::string_view name, std::span<const double> lambdas, Solver solver, Terminal terminal) const;
     Rows splines(std::vector<double> values) const;
     void interpolate(const Rows& rows, double lambda, std::span<double> out) const;
     void prediction(double lambda, std::span<double> out) const;

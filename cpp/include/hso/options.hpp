@@ -68,7 +68,7 @@ struct Options {
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
     /// schedules that miss the spacing.
     std::optional<double> gamma = {};
-    double gap = 1e-6;  ///< Search::exact: the relative gap to certify, > 0; infinity: no certificate
+    double gap = 1e-6;  ///< Search::exact: the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
     std::optional<Limits> limits = {};            ///< default: measured; published for Search::paper and DM-NonUni
     std::optional<double> d_min = {};             ///< least spacing in t; default: see Limits
     std::pair<double, double> rho = {3.0, 16.0};  ///< range of psi's rho
