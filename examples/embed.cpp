@@ -52,8 +52,8 @@ int main() {
 /// The models that this server has: a fixed shift, or one that follows the size.
 static hso::NoiseSchedule noise_schedule(const Request& request) {
     if (request.width < 16 || request.height < 16 || request.width % 16 || request.height % 16)
-        throw std::invalid_argument("WIDTH and HEIGHT must be positive multiples of 16, got " +
-                                    std::to_string(request.width) + " and " + std::to_string(request.height));
+        throw std::invalid_argument("WIDTH and HEIGHT must be positive multiples of 16, got " + std::to_string(request.width) +
+                                    " and " + std::to_string(request.height));
     if (request.model == "sd3") return hso::NoiseSchedule::flow(3.0);
     if (request.model == "flux-dev") {
         // the logarithm of FLUX.1's shift is linear in the number of 16 x 16 patches: 0.5 at 256 and 1.15 at 4096
@@ -75,7 +75,8 @@ static Request parse(const std::string& line) {
     if (!(words >> request.model >> request.width >> request.height >> request.nfe))
         throw std::invalid_argument("a request is MODEL WIDTH HEIGHT NFE [TERMINAL], got '" + line + "'");
     if (request.nfe < 1 || request.nfe > kMostCalls)  // a search's time grows with nfe: bound it by what you serve
-        throw std::invalid_argument("NFE must be from 1 to " + std::to_string(kMostCalls) + ", got " + std::to_string(request.nfe));
+        throw std::invalid_argument("NFE must be from 1 to " + std::to_string(kMostCalls) + ", got " +
+                                    std::to_string(request.nfe));
     std::string terminal, rest;
     if (words >> terminal) request.terminal = terminal_of(terminal);
     if (words >> rest) throw std::invalid_argument("nothing may follow TERMINAL, got '" + rest + "'");

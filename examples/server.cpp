@@ -168,8 +168,8 @@ class Connection {
 
   private:
     int socket_;
-    std::string received_;      // not yet taken
-    std::size_t scanned_ = 0;   // bytes of it that line() has returned
+    std::string received_;     // not yet taken
+    std::size_t scanned_ = 0;  // bytes of it that line() has returned
     std::mutex sending_;
 };
 
@@ -279,8 +279,7 @@ int listen_on(std::uint16_t port) {
     const bool listens = listener >= 0 && ::setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
                          ::bind(listener, generic, size) == 0 && ::listen(listener, 128) == 0 &&
                          ::fcntl(listener, F_SETFL, O_NONBLOCK) == 0 && ::getsockname(listener, generic, &size) == 0;
-    if (!listens)
-        throw std::system_error(errno, std::generic_category(), "cannot listen on port " + std::to_string(port));
+    if (!listens) throw std::system_error(errno, std::generic_category(), "cannot listen on port " + std::to_string(port));
     std::printf("listening on 127.0.0.1:%d\n", ntohs(address.sin_port));
     std::fflush(stdout);
     return listener;

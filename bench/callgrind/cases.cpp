@@ -42,11 +42,10 @@ void add_kernels(std::vector<Case>& cases) {
     const auto noise = stable_diffusion();
     const auto proxy = hso::ErrorProxy::power(2.0);
     cases.push_back({"mep/10", 200, [=] { return hso::mep(noise, lambdas, proxy); }, expected, kRounding});
-    cases.push_back({"mep_gradient/10", 200,
-                     [=, gradient = std::vector<double>(11)]() mutable {
-                         return hso::mep_gradient(noise, lambdas, proxy, gradient);
-                     },
-                     expected, kRounding});
+    cases.push_back(
+        {"mep_gradient/10", 200,
+         [=, gradient = std::vector<double>(11)]() mutable { return hso::mep_gradient(noise, lambdas, proxy, gradient); },
+         expected, kRounding});
     constexpr std::size_t rows = 64;
     std::vector<double> many;
     for (std::size_t row = 0; row < rows; ++row) many.insert(many.end(), lambdas.begin(), lambdas.end());
@@ -75,7 +74,8 @@ void add_noise(std::vector<Case>& cases) {
         sigmas[i] = std::sqrt(-std::expm1(2.0 * log_alpha));
         lambdas[i] = log_alpha - std::log(sigmas[i]);
     }
-    cases.push_back({"from_betas/1000", 5, [=] { return hso::NoiseSchedule::from_betas(betas).lambda(0.5); }, lambdas[499], kRounding});
+    cases.push_back(
+        {"from_betas/1000", 5, [=] { return hso::NoiseSchedule::from_betas(betas).lambda(0.5); }, lambdas[499], kRounding});
     cases.push_back({"from_table/1000", 5, [=] { return hso::NoiseSchedule::from_table(t, alphas, sigmas).lambda(0.5); },
                      lambdas[499], kRounding});
     cases.push_back({"flow", 50, [] { return hso::NoiseSchedule::flow(3.0).lambda(0.25); }, std::log(3.0), kRounding});
@@ -110,19 +110,21 @@ hso::Options published() {
 
 Case search(const std::string& name, int nfe, int repetitions, const hso::Options& options) {
     return {name + "/" + std::to_string(nfe), repetitions,
-            [=, noise = stable_diffusion()] { return hso::optimize(noise, nfe, options).fitness; }, published_optimum(nfe), kFound};
+            [=, noise = stable_diffusion()] { return hso::optimize(noise, nfe, options).fitness; }, published_optimum(nfe),
+            kFound};
 }
 
 void add_searches(std::vector<Case>& cases) {
     hso::Options options = published();
     for (const int nfe : {4, 6, 10, 20}) cases.push_back(search("optimize/exact", nfe, 5, options));
     for (const int nfe : {4, 10})
-        cases.push_back({"optimize/exact_in_workspace/" + std::to_string(nfe), 5,
-                         [=, noise = stable_diffusion(), kept = std::make_shared<hso::Workspace>(), out = hso::Schedule()]() mutable {
-                             hso::optimize(noise, nfe, options, *kept, out);
-                             return out.fitness;
-                         },
-                         published_optimum(nfe), kFound});
+        cases.push_back(
+            {"optimize/exact_in_workspace/" + std::to_string(nfe), 5,
+             [=, noise = stable_diffusion(), kept = std::make_shared<hso::Workspace>(), out = hso::Schedule()]() mutable {
+                 hso::optimize(noise, nfe, options, *kept, out);
+                 return out.fitness;
+             },
+             published_optimum(nfe), kFound});
     hso::Options certified = options;
     certified.gap = 1e-6;
     for (const int nfe : {6, 10}) cases.push_back(search("optimize/exact_certified", nfe, 2, certified));
@@ -132,11 +134,10 @@ void add_searches(std::vector<Case>& cases) {
     options.local = hso::LocalSolver::slsqp;
     cases.push_back(search("optimize/bilevel_slsqp", 6, 1, options));
     options = published();
-    cases.push_back({"schedule_from_nodes/10", 50,
-                     [=, noise = stable_diffusion()] {
-                         return hso::schedule_from_nodes(noise, even(0.96, 0.03, 11), options).t[1];
-                     },
-                     0.96 - 0.093, kRounding});
+    cases.push_back(
+        {"schedule_from_nodes/10", 50,
+         [=, noise = stable_diffusion()] { return hso::schedule_from_nodes(noise, even(0.96, 0.03, 11), options).t[1]; },
+         0.96 - 0.093, kRounding});
 }
 
 /// The C interface: handles that are freed with the case.

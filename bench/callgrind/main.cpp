@@ -36,9 +36,10 @@ int run() {
         CALLGRIND_STOP_INSTRUMENTATION;
         calls += (calls.empty() ? "\"" : ", \"") + c.name + "\": " + std::to_string(c.repetitions);
     }
-    std::printf("{\"build\": {\"compiler\": \"%s\", \"flags\": \"%s\", \"glibc\": \"%s\", \"nlopt\": \"%s\", \"dispatch\": \"%s\"},\n"
-                " \"calls\": {%s}}\n",
-                HSO_CALLGRIND_COMPILER, HSO_CALLGRIND_FLAGS, gnu_get_libc_version(), HSO_CALLGRIND_NLOPT, dispatch(), calls.c_str());
+    std::printf(
+        "{\"build\": {\"compiler\": \"%s\", \"flags\": \"%s\", \"glibc\": \"%s\", \"nlopt\": \"%s\", \"dispatch\": \"%s\"},\n"
+        " \"calls\": {%s}}\n",
+        HSO_CALLGRIND_COMPILER, HSO_CALLGRIND_FLAGS, gnu_get_libc_version(), HSO_CALLGRIND_NLOPT, dispatch(), calls.c_str());
     return 0;
 }
 

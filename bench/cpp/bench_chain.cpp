@@ -59,8 +59,7 @@ void shortest_chains_with_memory(benchmark::State& state) {
         std::copy_n(cost.begin() + static_cast<std::ptrdiff_t>(j * points + j + 1), out.size(), out.begin());
     };
     if (!bench::right(state, right_chains(hso::shortest_chains_with_memory({.count = points}, cost, row, edges), points))) return;
-    for (auto _ : state)
-        benchmark::DoNotOptimize(hso::shortest_chains_with_memory({.count = points}, cost, row, edges));
+    for (auto _ : state) benchmark::DoNotOptimize(hso::shortest_chains_with_memory({.count = points}, cost, row, edges));
 }
 BENCHMARK(shortest_chains_with_memory)->Args({100, 10})->Unit(benchmark::kMicrosecond);
 

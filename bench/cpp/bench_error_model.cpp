@@ -22,7 +22,9 @@ void multistep(benchmark::State& state, Solver solver) {
     const auto lambdas = bench::even(-3.0, 2.0, 11), start = bench::wavy(size), c = bench::wavy(size, 1.0);
     hso::detail::Multistep run(solver, size);
     auto y = start;
-    const auto predict = [&](double, std::span<const double>, std::span<double> x0) { std::copy(c.begin(), c.end(), x0.begin()); };
+    const auto predict = [&](double, std::span<const double>, std::span<double> x0) {
+        std::copy(c.begin(), c.end(), x0.begin());
+    };
     run.run(lambdas, false, predict, y);
     bool good = true;
     for (std::size_t i = 0; i < size; ++i) good &= std::abs(y[i] - (c[i] + std::exp(-5.0) * (start[i] - c[i]))) <= 1e-12;
@@ -86,7 +88,8 @@ struct Gaussian {
 void error_model_construct(benchmark::State& state) {
     const Gaussian data;
     const auto nodes = data.nodes(10);
-    if (!bench::right(state, hso::ErrorModel(data.noise, data.measurements()).error(nodes, kDdim, hso::Terminal::zero), data.ddim_error(nodes), 0.01))
+    if (!bench::right(state, hso::ErrorModel(data.noise, data.measurements()).error(nodes, kDdim, hso::Terminal::zero),
+                      data.ddim_error(nodes), 0.01))
         return;
     const auto measurements = data.measurements();
     for (auto _ : state) benchmark::DoNotOptimize(hso::ErrorModel(data.noise, measurements));
@@ -116,7 +119,8 @@ void error_model_jumps(benchmark::State& state) {
     const double kept = std::exp(points[0] - points[to]), y = data.state(points[0]);
     double squares = 0.0;
     for (const double eps : bench::wavy(Gaussian::kRank)) squares += eps * eps;
-    const double expected = std::abs(kept * y + (1.0 - kept) * Gaussian::shrink(points[0]) * y - data.state(points[to])) * std::sqrt(squares);
+    const double expected =
+        std::abs(kept * y + (1.0 - kept) * Gaussian::shrink(points[0]) * y - data.state(points[to])) * std::sqrt(squares);
     if (!bench::right(state, model.jumps(points, Carried::no)[to], expected, 0.01)) return;
     for (auto _ : state) benchmark::DoNotOptimize(model.jumps(points, Carried::no));
 }
@@ -130,7 +134,9 @@ void error_model_improve(benchmark::State& state) {
     search.first = {data.low, data.low};
     search.last = {1.0, 3.0};
     const auto found = model.improve(start, search);
-    if (!bench::right(state, found.error < 0.95 * data.ddim_error(start) && bench::close(data.ddim_error(found.lambdas), found.error, 0.02))) return;
+    if (!bench::right(state, found.error < 0.95 * data.ddim_error(start) &&
+                                 bench::close(data.ddim_error(found.lambdas), found.error, 0.02)))
+        return;
     for (auto _ : state) benchmark::DoNotOptimize(model.improve(start, search));
 }
 BENCHMARK(error_model_improve)->Arg(6)->Unit(benchmark::kMillisecond);

@@ -44,7 +44,10 @@ void thread_team_loop(benchmark::State& state) {
     Checkpoint checkpoint;
     constexpr std::size_t tasks = 60;
     std::atomic<std::size_t> sum = 0;
-    const auto loop = [&] { team.run(tasks, [&](std::size_t, std::size_t i) { sum += i; }, checkpoint); };
+    const auto loop = [&] {
+        team.run(
+            tasks, [&](std::size_t, std::size_t i) { sum += i; }, checkpoint);
+    };
     loop();
     if (!bench::right(state, sum == tasks * (tasks - 1) / 2)) return;
     for (auto _ : state) loop();

@@ -207,7 +207,8 @@ void window_search(benchmark::State& state) {
     WindowSearch window;
     window.reset(problem, checkpoint);
     auto t = moved;
-    if (!bench::right(state, window.improve(t, 0.002) && mep_of(problem, t) < mep_of(problem, moved) && mep_of(problem, t) >= best.mep * (1.0 - kRounding)))
+    if (!bench::right(state, window.improve(t, 0.002) && mep_of(problem, t) < mep_of(problem, moved) &&
+                                 mep_of(problem, t) >= best.mep * (1.0 - kRounding)))
         return;
     for (auto _ : state) {
         t = moved;
@@ -234,7 +235,8 @@ void gathered_moves(benchmark::State& state) {
     GatheredMoves moves;
     Checkpoint checkpoint;
     auto t = gathered.t;
-    if (!bench::right(state, moves.spread(gathered.problem, t, checkpoint) && mep_of(gathered.problem, t) < mep_of(gathered.problem, gathered.t)))
+    if (!bench::right(state, moves.spread(gathered.problem, t, checkpoint) &&
+                                 mep_of(gathered.problem, t) < mep_of(gathered.problem, gathered.t)))
         return;
     for (auto _ : state) {
         t = gathered.t;

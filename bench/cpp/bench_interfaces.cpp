@@ -74,7 +74,9 @@ struct CCaller {
 
 void interface_c(benchmark::State& state) {
     CCaller caller;
-    if (!bench::right(state, caller.optimize() == HSO_OK && bench::close(caller.schedule.fitness, bench::published_optimum(kNfe), 1e-6))) return;
+    if (!bench::right(state,
+                      caller.optimize() == HSO_OK && bench::close(caller.schedule.fitness, bench::published_optimum(kNfe), 1e-6)))
+        return;
     for (auto _ : state) benchmark::DoNotOptimize(caller.optimize());
 }
 BENCHMARK(interface_c)->Unit(benchmark::kMicrosecond);
@@ -82,7 +84,9 @@ BENCHMARK(interface_c)->Unit(benchmark::kMicrosecond);
 /// A refusal: the exception, its message copied.
 void interface_c_refuses(benchmark::State& state) {
     CCaller caller;
-    const auto refuse = [&] { return hso_optimize(caller.noise, 0, &caller.options, caller.workspace, &caller.schedule, &caller.error); };
+    const auto refuse = [&] {
+        return hso_optimize(caller.noise, 0, &caller.options, caller.workspace, &caller.schedule, &caller.error);
+    };
     if (!bench::right(state, refuse() == HSO_INVALID_ARGUMENT)) return;
     for (auto _ : state) benchmark::DoNotOptimize(refuse());
 }

@@ -49,9 +49,12 @@ void lower_level(benchmark::State& state, hso::LocalSolver local, bool spaced) {
     const auto problem = make_problem(bench::stable_diffusion(), nfe, options);
     Checkpoint checkpoint;
     LowerLevel level(problem, local, 80, checkpoint);
-    LowerLevel other(problem, local == hso::LocalSolver::newton ? hso::LocalSolver::slsqp : hso::LocalSolver::newton, kEvaluations, checkpoint);
+    LowerLevel other(problem, local == hso::LocalSolver::newton ? hso::LocalSolver::slsqp : hso::LocalSolver::newton,
+                     kEvaluations, checkpoint);
     std::vector<double> nodes(problem.nodes());
-    const auto solve = [&](LowerLevel& solver) { return spaced ? solver.solve_spaced(kPsi, nodes) : solver.solve_free(kPsi, nodes); };
+    const auto solve = [&](LowerLevel& solver) {
+        return spaced ? solver.solve_spaced(kPsi, nodes) : solver.solve_free(kPsi, nodes);
+    };
     if (!bench::right(state, solve(level), solve(other), 1e-8)) return;
     for (auto _ : state) benchmark::DoNotOptimize(solve(level));
 }

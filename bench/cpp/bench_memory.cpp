@@ -1,9 +1,9 @@
 // Peak heap memory of a search above what the process held before it, and what a workspace keeps, counted at malloc's door.
+#include <malloc.h>
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <malloc.h>
 #include <new>
 
 #include <hso/optimize.hpp>
@@ -68,9 +68,12 @@ int main() {
         int first, last;
         double gap, p;
     };
-    constexpr Kept kept[] = {{"exact, no certificate", 4, 12, HUGE_VAL, 2.0},  {"exact, certified", 4, 12, 1e-6, 2.0},
-                             {"exact, certified", 20, 20, 1e-6, 2.0},          {"exact, certified", 100, 100, 1e-6, 2.0},
-                             {"exact, certified", 200, 200, 1e-6, 2.0},        {"exact, uncertified", 200, 200, 1e-12, 4.0},
+    constexpr Kept kept[] = {{"exact, no certificate", 4, 12, HUGE_VAL, 2.0},
+                             {"exact, certified", 4, 12, 1e-6, 2.0},
+                             {"exact, certified", 20, 20, 1e-6, 2.0},
+                             {"exact, certified", 100, 100, 1e-6, 2.0},
+                             {"exact, certified", 200, 200, 1e-6, 2.0},
+                             {"exact, uncertified", 200, 200, 1e-12, 4.0},
                              {"exact, no certificate", 10000, 10000, HUGE_VAL, 2.0}};
     for (const auto& [name, first, last, gap, p] : kept) {
         hso::Options options;

@@ -12,8 +12,8 @@ namespace {
 constexpr double kRounding = 1e-12;
 
 void count_intervals(benchmark::State& state, std::size_t intervals) {
-    state.counters["ns_per_interval"] =
-        benchmark::Counter(static_cast<double>(intervals) * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
+    state.counters["ns_per_interval"] = benchmark::Counter(
+        static_cast<double>(intervals) * 1e-9, benchmark::Counter::kIsIterationInvariantRate | benchmark::Counter::kInvert);
 }
 
 void mep(benchmark::State& state) {
@@ -31,7 +31,8 @@ void mep_gradient(benchmark::State& state) {
     const auto lambdas = bench::even_lambdas(noise, static_cast<std::size_t>(state.range(0)));
     const auto proxy = hso::ErrorProxy::power(2.0);
     std::vector<double> gradient(lambdas.size());
-    if (!bench::right(state, hso::mep_gradient(noise, lambdas, proxy, gradient), bench::reference_mep(lambdas), kRounding)) return;
+    if (!bench::right(state, hso::mep_gradient(noise, lambdas, proxy, gradient), bench::reference_mep(lambdas), kRounding))
+        return;
     for (auto _ : state) {
         benchmark::DoNotOptimize(hso::mep_gradient(noise, lambdas, proxy, gradient));
         benchmark::ClobberMemory();
@@ -105,8 +106,8 @@ void mep_hessian(benchmark::State& state) {
     const auto lambdas = bench::even_lambdas(noise, static_cast<std::size_t>(state.range(0)));
     const auto proxy = hso::ErrorProxy::power(2.0);
     std::vector<double> gradient(lambdas.size()), diagonal(lambdas.size()), off_diagonal(lambdas.size() - 1);
-    if (!bench::right(state, hso::mep_hessian(noise, lambdas, proxy, gradient, diagonal, off_diagonal), bench::reference_mep(lambdas),
-                      kRounding))
+    if (!bench::right(state, hso::mep_hessian(noise, lambdas, proxy, gradient, diagonal, off_diagonal),
+                      bench::reference_mep(lambdas), kRounding))
         return;
     for (auto _ : state) {
         benchmark::DoNotOptimize(hso::mep_hessian(noise, lambdas, proxy, gradient, diagonal, off_diagonal));

@@ -22,7 +22,7 @@ using AlphaSigma = std::pair<long double, long double>;
 struct Kind {
     std::string name;
     std::function<hso::NoiseSchedule()> make;
-    std::function<AlphaSigma(std::size_t)> expected;  ///< at entry i, t = (i + 1) / kEntries
+    std::function<AlphaSigma(std::size_t)> expected;                ///< at entry i, t = (i + 1) / kEntries
     std::function<long double(std::size_t, long double)> timestep;  ///< from the entry and lambda
 };
 
@@ -69,12 +69,18 @@ std::vector<Kind> kinds() {
              return of_log_alpha(std::log(std::cos(angle(time(i))) / std::cos(angle(0.0L))));
          },
          index},
-        {"flow", [] { return hso::NoiseSchedule::flow(3.0); }, [](std::size_t i) { return AlphaSigma{1.0L - time(i), time(i)}; },
+        {"flow", [] { return hso::NoiseSchedule::flow(3.0); },
+         [](std::size_t i) {
+             return AlphaSigma{1.0L - time(i), time(i)};
+         },
          [](std::size_t i, long double) { return static_cast<long double>(i + 1); }},
         {"edm", [] { return hso::NoiseSchedule::edm(); },
-         [=](std::size_t i) { return AlphaSigma{1.0L, std::exp(edm_log_sigma(i))}; },
+         [=](std::size_t i) {
+             return AlphaSigma{1.0L, std::exp(edm_log_sigma(i))};
+         },
          [](std::size_t, long double lambda) { return -lambda / 4.0L; }},
-        {"general", [table = General(kEntries)] { return table.make(); }, [](std::size_t i) { return General::at(time(i)); }, index},
+        {"general", [table = General(kEntries)] { return table.make(); }, [](std::size_t i) { return General::at(time(i)); },
+         index},
     };
 }
 
@@ -133,8 +139,9 @@ void evaluate(benchmark::State& state, const Kind& kind, Map map, Column in, Col
 [[maybe_unused]] const bool registered = [] {
     const auto all = kinds();
     for (const Kind& kind : all)
-        benchmark::RegisterBenchmark(("noise_construct/" + kind.name).c_str(), [kind](benchmark::State& state) { construct(state, kind); })
-            ->Unit(benchmark::kMicrosecond);
+        benchmark::RegisterBenchmark(("noise_construct/" + kind.name).c_str(), [kind](benchmark::State& state) {
+            construct(state, kind);
+        })->Unit(benchmark::kMicrosecond);
     struct Evaluation {
         const char* name;
         Map map;
@@ -168,10 +175,12 @@ BENCHMARK(noise_from_betas)->Arg(10000)->Unit(benchmark::kMicrosecond);
 
 void noise_from_alphas_cumprod(benchmark::State& state) {
     std::vector<double> alphas_cumprod;
-    for (const long double log_alpha : log_alphas(bench::stable_diffusion_betas())) alphas_cumprod.push_back(static_cast<double>(std::exp(2.0L * log_alpha)));
+    for (const long double log_alpha : log_alphas(bench::stable_diffusion_betas()))
+        alphas_cumprod.push_back(static_cast<double>(std::exp(2.0L * log_alpha)));
     const long double log_alpha = 0.5L * std::log(static_cast<long double>(alphas_cumprod[499]));
     const auto [alpha, sigma] = of_log_alpha(log_alpha);
-    if (!bench::right(state, hso::NoiseSchedule::from_alphas_cumprod(alphas_cumprod).lambda(0.5), std::log(alpha / sigma), 1e-9)) return;
+    if (!bench::right(state, hso::NoiseSchedule::from_alphas_cumprod(alphas_cumprod).lambda(0.5), std::log(alpha / sigma), 1e-9))
+        return;
     for (auto _ : state) benchmark::DoNotOptimize(hso::NoiseSchedule::from_alphas_cumprod(alphas_cumprod));
 }
 BENCHMARK(noise_from_alphas_cumprod)->Unit(benchmark::kMicrosecond);

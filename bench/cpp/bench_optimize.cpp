@@ -50,7 +50,8 @@ void optimize(benchmark::State& state, const Setting& setting) {
     request.options.threads = setting.threads;
     const auto schedule = hso::optimize(request.noise, request.nfe, request.options);
     const double optimum = bench::published_optimum(request.nfe);
-    const bool good = setting.search == Search::paper ? schedule.fitness > optimum * (1.0 - 1e-6) : bench::close(schedule.fitness, optimum, 1e-6);
+    const bool good = setting.search == Search::paper ? schedule.fitness > optimum * (1.0 - 1e-6)
+                                                      : bench::close(schedule.fitness, optimum, 1e-6);
     if (!bench::right(state, good && !(schedule.gap > setting.gap))) return;
     time_calls(state, setting.workspace, [&]() -> const Request& { return request; });
     state.counters["fitness"] = schedule.fitness;
@@ -63,7 +64,9 @@ void few_calls(benchmark::internal::Benchmark* benchmark) {
 }
 
 BENCHMARK_CAPTURE(optimize, exact, Setting{.search = Search::exact})->Apply(few_calls)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize, exact_certified, Setting{.search = Search::exact, .gap = 1e-6})->Apply(few_calls)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize, exact_certified, Setting{.search = Search::exact, .gap = 1e-6})
+    ->Apply(few_calls)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(optimize, exact_in_workspace, Setting{.search = Search::exact, .workspace = true})
     ->Apply(few_calls)
     ->Unit(benchmark::kMicrosecond);
@@ -81,7 +84,8 @@ BENCHMARK_CAPTURE(optimize, paper_newton, Setting{.search = Search::paper})->App
 BENCHMARK_CAPTURE(optimize, paper_slsqp, Setting{.search = Search::paper, .local = LocalSolver::slsqp})
     ->Apply(few_calls)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK_CAPTURE(optimize, bilevel_slsqp_two_threads, Setting{.search = Search::bilevel, .local = LocalSolver::slsqp, .threads = 2})
+BENCHMARK_CAPTURE(optimize, bilevel_slsqp_two_threads,
+                  Setting{.search = Search::bilevel, .local = LocalSolver::slsqp, .threads = 2})
     ->Arg(20)
     ->Unit(benchmark::kMillisecond)
     ->UseRealTime();
@@ -92,7 +96,8 @@ void optimize_list(benchmark::State& state) {
     const auto options = bench::published_options();
     const int nfe[] = {4, 5, 6, 8};
     bool good = true;
-    for (const auto& schedule : hso::optimize(noise, nfe, options)) good &= bench::close(schedule.fitness, bench::published_optimum(schedule.nfe), 1e-6);
+    for (const auto& schedule : hso::optimize(noise, nfe, options))
+        good &= bench::close(schedule.fitness, bench::published_optimum(schedule.nfe), 1e-6);
     if (!bench::right(state, good)) return;
     for (auto _ : state) benchmark::DoNotOptimize(hso::optimize(noise, nfe, options));
 }
@@ -106,8 +111,9 @@ void optimize_kind(benchmark::State& state, const hso::NoiseSchedule& noise, con
     other.search = Search::bilevel;
     const auto found = hso::optimize(noise, wanted.nfe, options), bound = hso::optimize(noise, wanted.nfe, certified);
     const double above = hso::optimize(noise, wanted.nfe, other).fitness;
-    if (!bench::right(state, bound.gap <= 1e-6 && found.fitness >= bound.lower_bound && bench::close(found.fitness, bound.fitness, 1e-6) &&
-                                 found.fitness <= above * (1.0 + 1e-9) && above <= found.fitness * (1.0 + tolerance)))
+    if (!bench::right(state, bound.gap <= 1e-6 && found.fitness >= bound.lower_bound &&
+                                 bench::close(found.fitness, bound.fitness, 1e-6) && found.fitness <= above * (1.0 + 1e-9) &&
+                                 above <= found.fitness * (1.0 + tolerance)))
         return;
     time_calls(state, false, [&]() -> const Request& { return wanted; });
 }
@@ -134,14 +140,28 @@ hso::Options request(double gap) {
     return options;
 }
 
-BENCHMARK_CAPTURE(optimize_kind, flow_request, hso::NoiseSchedule::flow(3.0), request(kNoCertificate), 1e-6)->Arg(6)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, flow_request_certified, hso::NoiseSchedule::flow(3.0), request(1e-6), 1e-6)->Arg(6)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, flow, hso::NoiseSchedule::flow(3.0), bench::published_options(), 1e-6)->Arg(8)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, edm, hso::NoiseSchedule::edm(), bench::published_options(), 1e-6)->Arg(8)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, cosine, hso::NoiseSchedule::vp_cosine(), bench::published_options(), 1e-6)->Arg(8)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, p3, bench::stable_diffusion(), bench::loose_options(3.0), 0.01)->Arg(10)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, flow_request, hso::NoiseSchedule::flow(3.0), request(kNoCertificate), 1e-6)
+    ->Arg(6)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, flow_request_certified, hso::NoiseSchedule::flow(3.0), request(1e-6), 1e-6)
+    ->Arg(6)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, flow, hso::NoiseSchedule::flow(3.0), bench::published_options(), 1e-6)
+    ->Arg(8)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, edm, hso::NoiseSchedule::edm(), bench::published_options(), 1e-6)
+    ->Arg(8)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, cosine, hso::NoiseSchedule::vp_cosine(), bench::published_options(), 1e-6)
+    ->Arg(8)
+    ->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, p3, bench::stable_diffusion(), bench::loose_options(3.0), 0.01)
+    ->Arg(10)
+    ->Unit(benchmark::kMicrosecond);
 BENCHMARK_CAPTURE(optimize_kind, soft, bench::stable_diffusion(), soft(), 1.0)->Arg(8)->Unit(benchmark::kMicrosecond);
-BENCHMARK_CAPTURE(optimize_kind, measured_proxy, bench::stable_diffusion(), measured_proxy(), 1e-3)->Arg(8)->Unit(benchmark::kMicrosecond);
+BENCHMARK_CAPTURE(optimize_kind, measured_proxy, bench::stable_diffusion(), measured_proxy(), 1e-3)
+    ->Arg(8)
+    ->Unit(benchmark::kMicrosecond);
 
 /// Many nodes without a spacing, by the certificate or without.
 void optimize_many(benchmark::State& state, double gap) {
@@ -150,7 +170,9 @@ void optimize_many(benchmark::State& state, double gap) {
     options.gap = 1e-6;
     const auto found = hso::optimize(wanted.noise, wanted.nfe, options);
     options.gap = gap;
-    if (!bench::right(state, found.gap <= 1e-6 && bench::close(hso::optimize(wanted.noise, wanted.nfe, options).fitness, found.fitness, 1e-6))) return;
+    if (!bench::right(state, found.gap <= 1e-6 &&
+                                 bench::close(hso::optimize(wanted.noise, wanted.nfe, options).fitness, found.fitness, 1e-6)))
+        return;
     const Request request{wanted.noise, wanted.nfe, options};
     time_calls(state, false, [&]() -> const Request& { return request; });
 }
@@ -164,7 +186,8 @@ void optimize_dm_nonuni(benchmark::State& state) {
     request.options.d_min = 0.0;
     const auto found = hso::optimize(request.noise, request.nfe, request.options);
     const auto even = hso::dm_nonuni(request.noise, bench::even_lambdas(request.noise, static_cast<std::size_t>(request.nfe)));
-    if (!bench::right(state, found.mep < even && bench::close(found.mep, hso::dm_nonuni(request.noise, found.lambdas), 1e-12))) return;
+    if (!bench::right(state, found.mep < even && bench::close(found.mep, hso::dm_nonuni(request.noise, found.lambdas), 1e-12)))
+        return;
     time_calls(state, false, [&]() -> const Request& { return request; });
 }
 BENCHMARK(optimize_dm_nonuni)->Arg(5)->Unit(benchmark::kMillisecond);

@@ -48,7 +48,8 @@ struct Measured {
 bool passes_through_nodes(const hso::NoiseSchedule& noise, const Measured& measured) {
     const auto proxy = measured.proxy();
     for (std::size_t i = 0; i < measured.lambda.size(); ++i) {
-        const long double expected = static_cast<long double>(measured.value[i]) * std::exp(static_cast<long double>(measured.lambda[i]));
+        const long double expected =
+            static_cast<long double>(measured.value[i]) * std::exp(static_cast<long double>(measured.lambda[i]));
         if (!bench::close(proxy.weight(noise, measured.lambda[i]).g, expected, 1e-12)) return false;
     }
     return true;
@@ -79,7 +80,8 @@ void monotone_cubic(benchmark::State& state) {
     hso::detail::Checkpoint checkpoint;
     const hso::detail::MonotoneCubic cubic(measured.lambda, measured.value, checkpoint);
     bool good = true;
-    for (std::size_t i = 0; i < measured.lambda.size(); ++i) good &= bench::close(cubic(measured.lambda[i]).value, measured.value[i], 1e-13);
+    for (std::size_t i = 0; i < measured.lambda.size(); ++i)
+        good &= bench::close(cubic(measured.lambda[i]).value, measured.value[i], 1e-13);
     if (!bench::right(state, good)) return;
     const auto points = bench::even(-2.9, 2.9, kPoints);
     for (auto _ : state)
@@ -99,7 +101,8 @@ void monotone_cubic_range(benchmark::State& state) {
         const auto range = cubic.range(points[i], points[i + 1]);
         for (const double x : bench::even(points[i], points[i + 1], 9)) {
             const auto at = cubic(x);
-            good &= at.d1 >= range.d1.low - 1e-12 && at.d1 <= range.d1.high + 1e-12 && at.d2 >= range.d2.low - 1e-9 && at.d2 <= range.d2.high + 1e-9;
+            good &= at.d1 >= range.d1.low - 1e-12 && at.d1 <= range.d1.high + 1e-12 && at.d2 >= range.d2.low - 1e-9 &&
+                    at.d2 <= range.d2.high + 1e-9;
         }
     }
     if (!bench::right(state, good)) return;

@@ -62,8 +62,8 @@ int main(int count, char** words) {
 
     load::Latencies all(0);
     for (const load::Latencies& each : latencies) all.add(each);
-    std::printf("{\"threads\": %d, \"seconds\": %g, \"certificate\": %s, \"searches\": %zu, \"per_second\": %.4g, \"latency\": ", threads,
-                length, kind == "certified" ? "true" : "false", all.count(), static_cast<double>(all.count()) / length);
+    std::printf("{\"threads\": %d, \"seconds\": %g, \"certificate\": %s, \"searches\": %zu, \"per_second\": %.4g, \"latency\": ",
+                threads, length, kind == "certified" ? "true" : "false", all.count(), static_cast<double>(all.count()) / length);
     all.print(stdout);
     std::printf("}\n");
 }

@@ -14,7 +14,9 @@ namespace load {
 inline double processor_seconds() {
     rusage used{};
     ::getrusage(RUSAGE_SELF, &used);
-    const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec); };
+    const auto seconds = [](const timeval& time) {
+        return static_cast<double>(time.tv_sec) + 1e-6 * static_cast<double>(time.tv_usec);
+    };
     return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
@@ -33,7 +35,8 @@ class Latencies {
         const double sum = std::accumulate(seconds_.begin(), seconds_.end(), 0.0);
         std::fprintf(out, "{\"mean\": %.4g, \"quantiles\": [", seconds_.empty() ? 0.0 : sum / static_cast<double>(count()));
         const char* separator = "";
-        for (const double q : {0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 1.0}) {
+        for (const double q :
+             {0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 1.0}) {
             if (seconds_.empty()) break;
             std::fprintf(out, "%s[%g, %.4g]", separator, q, static_cast<double>(at(q)));
             separator = ", ";

@@ -40,7 +40,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 using Seconds = std::chrono::duration<double>;
 
-constexpr Seconds kWarmUp{1.0};    // not counted
+constexpr Seconds kWarmUp{1.0};     // not counted
 constexpr Seconds kPatience{60.0};  // for what is under way at the end
 
 struct Settings {
@@ -122,9 +122,10 @@ class Load {
 
     /// False where a request failed.
     bool print() {
-        std::printf("{\"connections\": %zu, \"rate\": %g, \"seconds\": %g, \"answered\": %zu, \"failed\": %zu, \"per_second\": %.4g, ",
-                    connections_.size(), settings_.rate, settings_.seconds, latencies_.count(), failed_,
-                    static_cast<double>(in_time_) / settings_.seconds);
+        std::printf(
+            "{\"connections\": %zu, \"rate\": %g, \"seconds\": %g, \"answered\": %zu, \"failed\": %zu, \"per_second\": %.4g, ",
+            connections_.size(), settings_.rate, settings_.seconds, latencies_.count(), failed_,
+            static_cast<double>(in_time_) / settings_.seconds);
         std::printf("\"client_processors\": %.3f, \"latency\": ", counting_ / settings_.seconds);
         latencies_.print(stdout);
         std::printf(", \"late\": ");
@@ -173,7 +174,8 @@ class Load {
     /// Until an answer comes or the next request arrives.
     void wait(Clock::time_point now) {
         const bool open = settings_.rate > 0.0 && next_arrival_ < end_;
-        const auto pause = open ? next_arrival_ - now : std::chrono::duration_cast<Clock::duration>(std::chrono::milliseconds(100));
+        const auto pause =
+            open ? next_arrival_ - now : std::chrono::duration_cast<Clock::duration>(std::chrono::milliseconds(100));
         const auto nanoseconds = std::max(std::chrono::duration_cast<std::chrono::nanoseconds>(pause).count(), 0L);
         const timespec timeout{nanoseconds / 1'000'000'000, nanoseconds % 1'000'000'000};
         if (::ppoll(watched_.data(), watched_.size(), &timeout, nullptr) < 0 && errno != EINTR)

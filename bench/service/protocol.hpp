@@ -26,11 +26,11 @@ inline std::string request_text(Protocol protocol, std::uint64_t id, const Reque
         return text;
     }
     char body[128];
-    const int size = std::snprintf(body, sizeof body, "{\"preset\":\"flux-dev\",\"width\":%d,\"height\":%d,\"nfe\":%d}", request.width,
-                                   request.height, request.nfe);
+    const int size = std::snprintf(body, sizeof body, "{\"preset\":\"flux-dev\",\"width\":%d,\"height\":%d,\"nfe\":%d}",
+                                   request.width, request.height, request.nfe);
     std::snprintf(text, sizeof text,
-                  "POST /schedule HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", size,
-                  body);
+                  "POST /schedule HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s",
+                  size, body);
     return text;
 }
 

@@ -134,7 +134,8 @@ constexpr std::size_t kFirstOptions = offsetof(hso_options, should_stop);
 template <class Struct>
 std::size_t checked_size(std::string_view name, std::size_t size, std::size_t least) {
     if (size < least || size > kMostSize)
-        throw_invalid(name, std::to_string(size), "sizeof of the struct (" + std::to_string(sizeof(Struct)) + " in this version)");
+        throw_invalid(name, std::to_string(size),
+                      "sizeof of the struct (" + std::to_string(sizeof(Struct)) + " in this version)");
     return size;
 }
 
@@ -150,7 +151,8 @@ hso_options known(const hso_options& given_options) {
     // a newer caller's members, at 0 or not set, ask for nothing; others cannot be served
     if (size > sizeof(hso_options) &&
         std::any_of(bytes + sizeof(hso_options), bytes + size, [](unsigned char byte) { return byte != 0; }))
-        throw_invalid("options", "options that this version does not know", "of at most " + std::to_string(sizeof(hso_options)) + " bytes");
+        throw_invalid("options", "options that this version does not know",
+                      "of at most " + std::to_string(sizeof(hso_options)) + " bytes");
     hso_options options = {};
     std::memcpy(&options, bytes, std::min(size, sizeof(hso_options)));
     return options;
@@ -181,8 +183,7 @@ hso::Options to_options(const hso_options* given_options) {
     options.rho = {from.rho_low, from.rho_high};
     options.t_min = given(from.t_min_low, from.t_min_high);
     options.t_max = given(from.t_max_low, from.t_max_high);
-    if (from.should_stop)
-        options.should_stop = [ask = from.should_stop, data = from.should_stop_data] { return ask(data) != 0; };
+    if (from.should_stop) options.should_stop = [ask = from.should_stop, data = from.should_stop_data] { return ask(data) != 0; };
     return options;
 }
 
@@ -249,8 +250,8 @@ hso_code hso_noise_edm(double sigma_min, double sigma_max, hso_noise** noise, hs
     return make_noise(noise, error, [&] { return hso::NoiseSchedule::edm(sigma_min, sigma_max); });
 }
 
-hso_code hso_noise_from_table(const double* t, const double* alpha, const double* sigma, size_t count,
-                              double num_train_timesteps, hso_noise** noise, hso_error* error) {
+hso_code hso_noise_from_table(const double* t, const double* alpha, const double* sigma, size_t count, double num_train_timesteps,
+                              hso_noise** noise, hso_error* error) {
     return make_noise(noise, error, [&] {
         const auto ts = numbers("t", t, count), alphas = numbers("alpha", alpha, count);  // in order: the first fault is reported
         return hso::NoiseSchedule::from_table(ts, alphas, numbers("sigma", sigma, count), num_train_timesteps);
@@ -268,11 +269,13 @@ hso_code hso_noise_t(const hso_noise* noise, const double* lambda, double* out, 
 }
 
 hso_code hso_noise_alpha(const hso_noise* noise, const double* lambda, double* out, size_t count, hso_error* error) {
-    return map(noise, "lambda", lambda, out, count, error, [](const auto& schedule, auto in, auto to) { schedule.alpha(in, to); });
+    return map(noise, "lambda", lambda, out, count, error,
+               [](const auto& schedule, auto in, auto to) { schedule.alpha(in, to); });
 }
 
 hso_code hso_noise_sigma(const hso_noise* noise, const double* lambda, double* out, size_t count, hso_error* error) {
-    return map(noise, "lambda", lambda, out, count, error, [](const auto& schedule, auto in, auto to) { schedule.sigma(in, to); });
+    return map(noise, "lambda", lambda, out, count, error,
+               [](const auto& schedule, auto in, auto to) { schedule.sigma(in, to); });
 }
 
 hso_code hso_noise_timestep(const hso_noise* noise, const double* lambda, double* out, size_t count, hso_error* error) {

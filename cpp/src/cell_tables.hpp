@@ -13,10 +13,10 @@ namespace hso::detail {
 
 /// Of each cell.
 struct CellTable {
-    std::vector<double> edge_t;             ///< t at the cell's upper edge in t, its lower in lambda
-    std::vector<double> far_edge_t;         ///< t at the other edge
+    std::vector<double> edge_t;               ///< t at the cell's upper edge in t, its lower in lambda
+    std::vector<double> far_edge_t;           ///< t at the other edge
     std::vector<double> t, t_slope, t_error;  ///< |t(c + x) - t - t_slope x| <= t_error for x within the cell
-    std::vector<double> weight, curvature;  ///< G and G' at the centre c
+    std::vector<double> weight, curvature;    ///< G and G' at the centre c
 
     void resize(std::size_t cells);
     /// Fills entries [at, at + count) for cells with centres first, first + step, ...

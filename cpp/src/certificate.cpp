@@ -10,18 +10,18 @@ namespace hso::detail {
 namespace {
 
 constexpr double kUnreachable = 1e300;
-constexpr double kFirstCells = 64.0;    ///< in the widest window of the first pass; more for many nodes
+constexpr double kFirstCells = 64.0;  ///< in the widest window of the first pass; more for many nodes
 constexpr double kCellsPerNode = 2.0;
-constexpr double kWindowCells = 96.0;   ///< in the widest window of later passes, unless windows do not shrink
+constexpr double kWindowCells = 96.0;  ///< in the widest window of later passes, unless windows do not shrink
 constexpr double kLeastRefinement = 1.25;
-constexpr double kLeastShare = 1e-9;    ///< of the range: the least width of the first pass's cells
-constexpr double kMaxFirstEdges = 3e7;  ///< of the first pass
-constexpr double kMaxEdges = 2e8;       ///< of all passes: a few seconds
-constexpr double kMaxCells = 4e5;       ///< of one pass: some 100 MB
-constexpr double kNearCells = 2.0;      ///< this close to the expected schedule its slopes are taken
+constexpr double kLeastShare = 1e-9;                  ///< of the range: the least width of the first pass's cells
+constexpr double kMaxFirstEdges = 3e7;                ///< of the first pass
+constexpr double kMaxEdges = 2e8;                     ///< of all passes: a few seconds
+constexpr double kMaxCells = 4e5;                     ///< of one pass: some 100 MB
+constexpr double kNearCells = 2.0;                    ///< this close to the expected schedule its slopes are taken
 constexpr std::size_t kRowWork = 30, kEdgeWork = 10;  ///< nanoseconds or so to expand a row of edges, and each of them
-constexpr std::size_t kTouchWork = 15;  ///< to make an entry of a table, its memory new
-constexpr double kTied = 1e-12;         ///< nodes this much farther apart than the spacing are tied
+constexpr std::size_t kTouchWork = 15;                ///< to make an entry of a table, its memory new
+constexpr double kTied = 1e-12;                       ///< nodes this much farther apart than the spacing are tied
 
 /// min of slope x over x in [low, high].
 double least(double slope, double low, double high) { return std::min(slope * low, slope * high); }
@@ -68,21 +68,25 @@ void Certificate::expect(std::span<const double> t) {
     const auto dlambda_dt = [&](std::size_t i) { return problem_->lambda_slope(t[i]).dlambda_dt; };
     const auto tied = [&](std::size_t i) { return i + 1 < n && t[i] - t[i + 1] <= spacing_ + kTied; };
     for (std::size_t first = 0, last = 0; first < n; first = last + 1) {
-        for (last = first; tied(last); ++last) {}
+        for (last = first; tied(last); ++last) {
+        }
         const bool held_above = first == 0 && (t[0] <= problem_->t_max.first + kTied || t[0] >= problem_->t_max.second - kTied);
         if (problem_->soft)
-            for (std::size_t i = first; i < last; ++i) multiplier_[i] = 2.0 * problem_->gamma * std::max(0.0, spacing_ - (t[i] - t[i + 1]));
+            for (std::size_t i = first; i < last; ++i)
+                multiplier_[i] = 2.0 * problem_->gamma * std::max(0.0, spacing_ - (t[i] - t[i + 1]));
         else if (held_above)
             for (std::size_t i = last; i > first; --i) multiplier_[i - 1] = multiplier_[i] - gradient_[i] * dlambda_dt(i);
         else
-            for (std::size_t i = first; i < last; ++i) multiplier_[i] = (i > first ? multiplier_[i - 1] : 0.0) + gradient_[i] * dlambda_dt(i);
+            for (std::size_t i = first; i < last; ++i)
+                multiplier_[i] = (i > first ? multiplier_[i - 1] : 0.0) + gradient_[i] * dlambda_dt(i);
     }
     for (std::size_t i = 0; i < n; ++i) expected_[i].lambda = lambdas_[i];
     for (std::size_t i = 0; i + 1 < n; ++i) {
         double slopes[2];
         problem_->value(std::span(lambdas_).subspan(i, 2), slopes);
         const Node& next = nodes_[i + 1];
-        const double excess = expected_[i + 1].excess = slopes[1] + multiplier_[i] / dlambda_dt(i + 1) - problem_->proxy.weight(problem_->noise, lambdas_[i + 1]).g;
+        const double excess = expected_[i + 1].excess =
+            slopes[1] + multiplier_[i] / dlambda_dt(i + 1) - problem_->proxy.weight(problem_->noise, lambdas_[i + 1]).g;
         std::fill_n(excess_.begin() + static_cast<std::ptrdiff_t>(next.offset), next.size(), excess);
     }
 }
@@ -176,9 +180,12 @@ void Certificate::inherit(std::size_t i, double coarse_step) {
         }
         const Node &from = nodes_[i - 1], &coarse_from = coarse_nodes_[i - 1];
         const auto edge_of = [&](std::size_t coarse_cells) {  // lambda at the lower edge of the node's coarse cell
-            return origin_ + coarse_step * (static_cast<double>(coarse_from.first + static_cast<std::int64_t>(coarse_cells)) - 0.5);
+            return origin_ +
+                   coarse_step * (static_cast<double>(coarse_from.first + static_cast<std::int64_t>(coarse_cells)) - 0.5);
         };
-        const auto to_place = [&](double cells) { return static_cast<std::size_t>(std::clamp(cells, 0.0, static_cast<double>(before))); };
+        const auto to_place = [&](double cells) {
+            return static_cast<std::size_t>(std::clamp(cells, 0.0, static_cast<double>(before)));
+        };
         const double begin = (edge_of(first) - centre(from.first)) / step_, end = (edge_of(last) - centre(from.first)) / step_;
         first_edge_[cell] = first == last ? 0 : to_place(std::floor(begin));
         last_edge_[cell] = first == last ? 0 : to_place(std::ceil(end) + 1.0);
@@ -205,8 +212,8 @@ Certificate::Row Certificate::expand_edges(std::size_t i, std::size_t l) {
     const double *g = &midpoints_.g[midpoint], *g1 = &midpoints_.g1[midpoint], *even = &midpoints_.even[midpoint],
                  *odd = &midpoints_.odd[midpoint], *g1_radius = &midpoints_.g1_radius[midpoint],
                  *second_radius = &midpoints_.second_radius[midpoint];
-    const double *s = &distances_.sinh[distance], *c = &distances_.cosh[distance],
-                 *s_radius = &distances_.sinh_radius[distance], *c_radius = &distances_.cosh_radius[distance];
+    const double *s = &distances_.sinh[distance], *c = &distances_.cosh[distance], *s_radius = &distances_.sinh_radius[distance],
+                 *c_radius = &distances_.cosh_radius[distance];
     const double *slope = &slope_[node.offset], *reach2 = &reach2_[node.offset], *curvature = &cells_.curvature[node.offset];
     const double curvature_l = cells_.curvature[row.cell], reach2_l = reach2_[row.cell];
     double *base = base_.data(), *slope_a = slope_a_.data(), *slope_b = slope_b_.data();
@@ -314,8 +321,10 @@ void Certificate::forward(std::size_t i) {
         }
         slope_[cell] = slope;
         best = kUnreachable;
-        for (std::size_t k = row.first; k < row.free; ++k) best = std::min(best, total_[k] + least(slope_b_[k] - slope, low, high));
-        for (std::size_t k = row.free; k < row.last; ++k) best = std::min(best, value[k] + held_edge(k, row, slope_b_[k] - slope).value);
+        for (std::size_t k = row.first; k < row.free; ++k)
+            best = std::min(best, total_[k] + least(slope_b_[k] - slope, low, high));
+        for (std::size_t k = row.free; k < row.last; ++k)
+            best = std::min(best, value[k] + held_edge(k, row, slope_b_[k] - slope).value);
         value_[cell] = best;
     }
 }
@@ -351,7 +360,8 @@ void Certificate::backward(std::size_t i, double best) {
         last_edge_[cell] = last;
     }
     // the potential's slope that would have left nothing at the start of the cheapest edge
-    for (std::size_t k = 0; k < node.size(); ++k) excess[k] = slope_[node.offset + k] - excess[k] - cells_.weight[node.offset + k];
+    for (std::size_t k = 0; k < node.size(); ++k)
+        excess[k] = slope_[node.offset + k] - excess[k] - cells_.weight[node.offset + k];
 }
 
 /// What the last node's potential leaves to pay: at least g x + gamma x^2/2 over its cell.

@@ -72,7 +72,7 @@ class Certificate {
 
     /// The edges from node i's window to one cell of node i + 1. Those that the spacing does not touch come first.
     struct Row {
-        std::size_t node, cell;        ///< i, and the cell's place in the columns
+        std::size_t node, cell;         ///< i, and the cell's place in the columns
         std::size_t first, free, last;  ///< [first, free): edges that the spacing does not touch; [free, last): that it cuts
     };
 
@@ -100,8 +100,8 @@ class Certificate {
     Checkpoint* checkpoint_ = nullptr;
     double spacing_ = 0.0;  ///< what the multipliers stand for: problem.spacing, or d_min where it is soft
     double origin_ = 0.0, step_ = 0.0, work_ = 0.0;
-    std::vector<Node> nodes_, coarse_nodes_;  ///< of this pass and the last
-    std::vector<Expected> expected_;          ///< of each node
+    std::vector<Node> nodes_, coarse_nodes_;               ///< of this pass and the last
+    std::vector<Expected> expected_;                       ///< of each node
     std::vector<double> lambdas_, gradient_, multiplier_;  ///< of each node of the expected schedule
     CellTable cells_;
     MidpointTable midpoints_;

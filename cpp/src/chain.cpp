@@ -21,7 +21,7 @@ using detail::throw_invalid;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 constexpr std::size_t kMostEdges = 10000;
-constexpr std::size_t kMostNumbers = std::size_t{1} << 28;  ///< to keep: 2 GiB
+constexpr std::size_t kMostNumbers = std::size_t{1} << 28;              ///< to keep: 2 GiB
 constexpr std::size_t kCostWork = 1, kPlaceWork = 5, kSumsPerWork = 4;  ///< nanoseconds or so: a cost, an entry; sums in one
 constexpr double kRounding = 1e-12;  ///< of the largest |t|, by which an edge may miss the spacing
 
@@ -34,8 +34,7 @@ void check_costs(std::span<const double> costs, std::size_t first, const Prefix&
     for (double cost : costs) good &= cost > -kInfinity;
     if (good) return;
     for (std::size_t i = 0; i < costs.size(); ++i)
-        if (!(costs[i] > -kInfinity))
-            throw_invalid(prefix() + index(first + i), costs[i], "a finite number or infinity");
+        if (!(costs[i] > -kInfinity)) throw_invalid(prefix() + index(first + i), costs[i], "a finite number or infinity");
 }
 
 void check_square(std::string_view name, std::span<const double> costs, std::size_t points) {
@@ -53,8 +52,7 @@ void check_ends(std::string_view name, std::span<const double> costs, std::size_
 
 void check_times(const ChainPoints& points) {
     const auto& t = points.t;
-    if (!(points.spacing >= 0.0 && points.spacing < kInfinity))
-        throw_invalid("spacing", points.spacing, "finite and >= 0");
+    if (!(points.spacing >= 0.0 && points.spacing < kInfinity)) throw_invalid("spacing", points.spacing, "finite and >= 0");
     if (t.empty() && points.spacing == 0.0) return;
     detail::check_size("t", t.size(), points.count);
     for (std::size_t i = 0; i < t.size(); ++i)

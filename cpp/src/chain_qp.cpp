@@ -8,13 +8,13 @@ namespace hso::detail {
 
 namespace {
 
-constexpr double kActive = 1e-14;         ///< a slack this small is none
-constexpr double kClearlyPositive = 1e-9; ///< a pivot above this share of the block's diagonal is trusted ...
-constexpr double kLeastPivot = 1e-6;      ///< ... and any other raised to at least this share of its diagonal entry
-constexpr double kFlat = 1e-9;            ///< entries below this share of the largest count as that
+constexpr double kActive = 1e-14;             ///< a slack this small is none
+constexpr double kClearlyPositive = 1e-9;     ///< a pivot above this share of the block's diagonal is trusted ...
+constexpr double kLeastPivot = 1e-6;          ///< ... and any other raised to at least this share of its diagonal entry
+constexpr double kFlat = 1e-9;                ///< entries below this share of the largest count as that
 constexpr std::size_t kMostIterations = 500;  ///< of either rule; where they end the step is feasible and downhill
-constexpr std::size_t kWork = 25;  ///< nanoseconds or so for a node in an iteration
-constexpr double kLeastMultiplier = 1e-12;  ///< of the largest residual: below minus this a multiplier is negative
+constexpr std::size_t kWork = 25;             ///< nanoseconds or so for a node in an iteration
+constexpr double kLeastMultiplier = 1e-12;    ///< of the largest residual: below minus this a multiplier is negative
 
 }  // namespace
 

@@ -14,8 +14,8 @@ namespace {
 constexpr std::size_t kWork = 100;  ///< nanoseconds or so for an individual in a generation, but for its evaluation
 
 /// best1bin: best + F (r0 - r1) crossed into individual i; at least one gene comes from the mutant.
-void build_trial(const Population& population, std::size_t size, std::size_t best, std::size_t i, double f,
-                 double crossover, RandomStream random, std::span<double> trial) {
+void build_trial(const Population& population, std::size_t size, std::size_t best, std::size_t i, double f, double crossover,
+                 RandomStream random, std::span<double> trial) {
     std::size_t r0 = random.below(size - 1);
     if (r0 >= i) ++r0;
     std::size_t r1 = random.below(size - 2);
@@ -26,10 +26,8 @@ void build_trial(const Population& population, std::size_t size, std::size_t bes
         const bool mutate = random.uniform() < crossover || k == always;
         const double mutant = population[best][k] + f * (population[r0][k] - population[r1][k]);
         const double anew = random.uniform();
-        if (!mutate)
-            trial[k] = population[i][k];
-        else
-            trial[k] = mutant >= 0.0 && mutant <= 1.0 ? mutant : anew;
+        if (!mutate) trial[k] = population[i][k];
+        else trial[k] = mutant >= 0.0 && mutant <= 1.0 ? mutant : anew;
     }
 }
 
@@ -88,8 +86,8 @@ const EvolutionResult& DifferentialEvolution::minimize(std::span<const std::pair
         result_.converged = has_converged(values_, options.tolerance);
         if (result_.converged || result_.generations == options.max_generations) break;
         const auto generation = static_cast<std::uint64_t>(++result_.generations);
-        const double f_scale = options.mutation_low + RandomStream(seed, generation, size).uniform() *
-                                                          (options.mutation_high - options.mutation_low);
+        const double f_scale = options.mutation_low +
+                               RandomStream(seed, generation, size).uniform() * (options.mutation_high - options.mutation_low);
         const std::size_t best = best_index();
         for (std::size_t i = 0; i < size; ++i) {
             checkpoint.pass(kWork);

@@ -30,9 +30,7 @@ class Population {
     }
 
     std::span<double> operator[](std::size_t i) { return std::span(genes_).subspan(i * dimension_, dimension_); }
-    std::span<const double> operator[](std::size_t i) const {
-        return std::span(genes_).subspan(i * dimension_, dimension_);
-    }
+    std::span<const double> operator[](std::size_t i) const { return std::span(genes_).subspan(i * dimension_, dimension_); }
 
   private:
     std::size_t dimension_ = 0;
@@ -52,8 +50,7 @@ class DifferentialEvolution {
     /// f(worker, x) is called from the team's threads. The result lives until the next call.
     const EvolutionResult& minimize(std::span<const std::pair<double, double>> bounds, const EvolutionOptions& options,
                                     std::uint64_t seed, ThreadTeam& team,
-                                    FunctionRef<double(std::size_t, std::span<const double>)> f,
-                                    Checkpoint& checkpoint);
+                                    FunctionRef<double(std::size_t, std::span<const double>)> f, Checkpoint& checkpoint);
 
   private:
     void sample_latin_hypercube(std::size_t size, std::size_t dimension, std::uint64_t seed);

@@ -101,8 +101,8 @@ StepWeights weights(std::span<const double> lambdas, std::size_t s) {
              scale * (m2 + a * m1) / (b * ab)}};
 }
 
-constexpr std::size_t kFewIntervals = 7;     ///< up to here the published code ...
-constexpr std::size_t kTruncatedSteps = 3;   ///< ... adds the root of squares in this many first steps
+constexpr std::size_t kFewIntervals = 7;    ///< up to here the published code ...
+constexpr std::size_t kTruncatedSteps = 3;  ///< ... adds the root of squares in this many first steps
 
 }  // namespace
 
@@ -195,8 +195,7 @@ double dm_nonuni_gradient(const NoiseSchedule& noise, std::span<const double> la
                           std::span<double> gradient) {
     check_increasing(lambdas);
     if (gradient.size() != lambdas.size())
-        detail::throw_invalid("gradient", std::to_string(gradient.size()) + " entries",
-                              std::to_string(lambdas.size()) + " long");
+        detail::throw_invalid("gradient", std::to_string(gradient.size()) + " entries", std::to_string(lambdas.size()) + " long");
     return detail::evaluate_dm_nonuni(noise, lambdas, proxy, gradient);
 }
 

@@ -20,14 +20,14 @@ using detail::dot, detail::row, detail::solve_positive;
 
 namespace {
 
-constexpr std::size_t kLevels = 96;     // where A is fitted; linear in between
-constexpr std::size_t kNear = 16;       // probes that A is fitted to at one level
-constexpr double kWidth = 0.6;          // in lambda: how far a probe is good for
-constexpr double kRidge = 0.01;         // relative to a probe's own square
-constexpr double kLargestScale = 2.0;   // of A's part that is a number; an exact denoiser has 0..1
-constexpr std::size_t kMostLevels = 10000;  // of jumps, which is as many squared: 0.8 GB
+constexpr std::size_t kLevels = 96;                       // where A is fitted; linear in between
+constexpr std::size_t kNear = 16;                         // probes that A is fitted to at one level
+constexpr double kWidth = 0.6;                            // in lambda: how far a probe is good for
+constexpr double kRidge = 0.01;                           // relative to a probe's own square
+constexpr double kLargestScale = 2.0;                     // of A's part that is a number; an exact denoiser has 0..1
+constexpr std::size_t kMostLevels = 10000;                // of jumps, which is as many squared: 0.8 GB
 constexpr std::size_t kResponseWork = 40, kSortWork = 5;  // nanoseconds or so for a number of a row, a probe
-constexpr double kCarryStep = 0.1;      // in lambda, of the steps that carry an error to sigma 0
+constexpr double kCarryStep = 0.1;                        // in lambda, of the steps that carry an error to sigma 0
 
 /// alpha of the variance-preserving model of the same SNR: states times it stay of order 1 from the most noise to none.
 double state_scale(double lambda) { return 1.0 / std::hypot(1.0, std::exp(-lambda)); }
@@ -36,13 +36,13 @@ void check_finite(std::string_view name, const std::vector<double>& values, std:
     if (values.size() != size)
         detail::throw_invalid(name, std::to_string(values.size()) + " numbers", "of size " + std::to_string(size));
     for (std::size_t i = 0; i < size; ++i)
-        if (!std::isfinite(values[i])) detail::throw_invalid(std::string(name) + "[" + std::to_string(i) + "]", values[i], "finite");
+        if (!std::isfinite(values[i]))
+            detail::throw_invalid(std::string(name) + "[" + std::to_string(i) + "]", values[i], "finite");
 }
 
 /// out += weight (scale e + answer (project e)), project rank x kNear, answer kNear x rank.
 HSO_VECTOR_CLONES void add_response(const double* __restrict project, const double* __restrict answer, double scale,
-                                    double weight, const double* __restrict error, double* __restrict out,
-                                    std::size_t rank) {
+                                    double weight, const double* __restrict error, double* __restrict out, std::size_t rank) {
     double parts[kNear] = {};
     for (std::size_t r = 0; r < rank; ++r)
         for (std::size_t a = 0; a < kNear; ++a) parts[a] += project[r * kNear + a] * error[r];
@@ -52,9 +52,9 @@ HSO_VECTOR_CLONES void add_response(const double* __restrict project, const doub
 }
 
 /// out = a left + b right + c left_bend + d right_bend.
-HSO_VECTOR_CLONES void combine(const double* __restrict left, const double* __restrict right,
-                               const double* __restrict left_bend, const double* __restrict right_bend, double a, double b,
-                               double c, double d, double* __restrict out, std::size_t rank) {
+HSO_VECTOR_CLONES void combine(const double* __restrict left, const double* __restrict right, const double* __restrict left_bend,
+                               const double* __restrict right_bend, double a, double b, double c, double d,
+                               double* __restrict out, std::size_t rank) {
     for (std::size_t r = 0; r < rank; ++r) out[r] = a * left[r] + b * right[r] + c * left_bend[r] + d * right_bend[r];
 }
 
@@ -95,7 +95,8 @@ void ErrorModel::check(const Measurements& m) const {
             detail::throw_invalid(name, m.probe_lambdas[i],
                                   "in " + detail::number(m.lambdas.front()) + ".." + detail::number(m.lambdas.back()));
         const auto error = row(m.probe_errors, i, m.rank);
-        if (!(dot(error, error) > 0.0)) detail::throw_invalid("probe_errors[" + std::to_string(i) + "]", 0.0, "a row that is not 0");
+        if (!(dot(error, error) > 0.0))
+            detail::throw_invalid("probe_errors[" + std::to_string(i) + "]", 0.0, "a row that is not 0");
     }
 }
 
@@ -282,7 +283,8 @@ void ErrorModel::carry(double lambda, std::span<double> error, detail::Checkpoin
 std::vector<double> ErrorModel::jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
     check("lambdas", lambdas, {}, Terminal::zero);
     const std::size_t n = lambdas.size();
-    if (n > kMostLevels) detail::throw_invalid("lambdas", std::to_string(n) + " levels", "at most " + std::to_string(kMostLevels) + " levels");
+    if (n > kMostLevels)
+        detail::throw_invalid("lambdas", std::to_string(n) + " levels", "at most " + std::to_string(kMostLevels) + " levels");
     detail::Checkpoint checkpoint(should_stop);
     std::vector<double> costs(n * (n + 1)), x0(n * rank_), states(n * rank_), error(rank_), change(rank_);
     for (std::size_t i = 0; i < n; ++i) {
@@ -311,7 +313,8 @@ std::vector<double> ErrorModel::jumps(std::span<const double> lambdas, Carried c
     return costs;
 }
 
-std::vector<double> ErrorModel::late_starts(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop) const {
+std::vector<double> ErrorModel::late_starts(std::span<const double> lambdas, Carried carried,
+                                            const ShouldStop& should_stop) const {
     check("lambdas", lambdas, {}, Terminal::zero);
     detail::Checkpoint checkpoint(should_stop);
     std::vector<double> costs(lambdas.size()), y(rank_), error(rank_);

@@ -18,10 +18,10 @@ using detail::dot, detail::row, detail::solve_positive;
 namespace {
 
 constexpr std::size_t kMostNodes = 1000;  // steps take their cube of time, their square of memory
-constexpr std::size_t kNodeWork = 50;  // nanoseconds or so for a number of a row in a step
-constexpr double kShift = 1e-5;        // in lambda, of the difference quotients
-constexpr double kSmallGain = 1e-4;    // two steps in a row that gain less end the search
-constexpr int kMostAttempts = 8;       // at one step, with more and more damping
+constexpr std::size_t kNodeWork = 50;     // nanoseconds or so for a number of a row in a step
+constexpr double kShift = 1e-5;           // in lambda, of the difference quotients
+constexpr double kSmallGain = 1e-4;       // two steps in a row that gain less end the search
+constexpr int kMostAttempts = 8;          // at one step, with more and more damping
 constexpr double kFirstDamping = 1e-2, kLeastDamping = 1e-9;
 
 /// Where nodes may lie.
@@ -46,9 +46,9 @@ struct Bounds {
     static std::pair<double, double> inside(const char* name, std::pair<double, double> wanted, std::pair<double, double> range) {
         const std::pair<double, double> both{std::max(wanted.first, range.first), std::min(wanted.second, range.second)};
         if (!(both.first <= both.second))
-            detail::throw_invalid(name, detail::number(wanted.first) + ".." + detail::number(wanted.second),
-                                  "a range that meets the noise schedule's, " + detail::number(range.first) + ".." +
-                                      detail::number(range.second));
+            detail::throw_invalid(
+                name, detail::number(wanted.first) + ".." + detail::number(wanted.second),
+                "a range that meets the noise schedule's, " + detail::number(range.first) + ".." + detail::number(range.second));
         return both;
     }
 
@@ -95,7 +95,8 @@ std::vector<double> damped_step(const std::vector<double>& jacobian, const std::
 ErrorModel::Found ErrorModel::improve(std::span<const double> start, const Search& search) const {
     check("start", start, search.solver, search.terminal);
     if (start.size() > kMostNodes)
-        detail::throw_invalid("start", std::to_string(start.size()) + " nodes", "at most " + std::to_string(kMostNodes) + " nodes");
+        detail::throw_invalid("start", std::to_string(start.size()) + " nodes",
+                              "at most " + std::to_string(kMostNodes) + " nodes");
     if (!(search.caution >= 0.0 && std::isfinite(search.caution)))
         detail::throw_invalid("caution", search.caution, "at least 0 and finite");
     if (search.max_iterations < 0) detail::throw_invalid("max_iterations", std::to_string(search.max_iterations), "at least 0");

@@ -28,8 +28,7 @@ ErrorProxy ErrorProxy::power(double p) {
 
 ErrorProxy ErrorProxy::standard(const NoiseSchedule& noise) { return power(noise.family() == Family::ve ? 1.0 : 2.0); }
 
-ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const double> value,
-                             const ShouldStop& should_stop) {
+ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const double> value, const ShouldStop& should_stop) {
     const std::size_t n = lambda.size();
     if (n < 2) throw_invalid("proxy lambda", std::to_string(n) + " entries", "a table of at least 2 entries");
     if (value.size() != n)
@@ -40,7 +39,8 @@ ErrorProxy ErrorProxy::table(std::span<const double> lambda, std::span<const dou
         checkpoint.pass(kEntryWork);
         if (!std::isfinite(lambda[i])) throw_invalid("proxy lambda[" + std::to_string(i) + "]", lambda[i], "finite");
         if (i > 0 && !(lambda[i] > lambda[i - 1]))
-            throw_invalid("proxy lambda[" + std::to_string(i) + "]", lambda[i], "above the entry before it: lambda must increase strictly");
+            throw_invalid("proxy lambda[" + std::to_string(i) + "]", lambda[i],
+                          "above the entry before it: lambda must increase strictly");
         if (!(value[i] > 0.0) || !std::isfinite(value[i]))
             throw_invalid("proxy value[" + std::to_string(i) + "]", value[i], "positive and finite");
         log_value[i] = std::log(value[i]);

@@ -74,7 +74,8 @@ void ExactSearch::escape(const Problem& problem, Checkpoint& checkpoint) {
     const double mean = (best_.t().front() - best_.t().back()) / static_cast<double>(problem.intervals);
     for (double share = kWidestMove; share > kFinestMove; share *= 0.25) {
         start_ = best_.t();
-        for (int i = 0; i < kMovesOfOneSize && window_.improve(start_, share * mean); ++i) {}
+        for (int i = 0; i < kMovesOfOneSize && window_.improve(start_, share * mean); ++i) {
+        }
         best_.improve(start_);
     }
 }

@@ -112,7 +112,8 @@ bool WindowSearch::improve(std::span<double> t, double step) {
             const double x = t[i] + step * static_cast<double>(static_cast<int>(j) - kReach);
             const auto& range = i == 0 ? problem_->t_max : problem_->t_min;
             const bool end = i == 0 || i + 1 == n;
-            const bool inside = end ? x >= range.first && x <= range.second : x >= problem_->t_min.first && x <= problem_->t_max.second;
+            const bool inside =
+                end ? x >= range.first && x <= range.second : x >= problem_->t_min.first && x <= problem_->t_max.second;
             places_[i * kPlaces + j] = x;
             value_[i * kPlaces + j] = i == 0 && inside ? 0.0 : nowhere;
             lambdas_[i * kPlaces + j] = inside ? problem_->lambda_slope(x).lambda : nowhere;

@@ -12,11 +12,11 @@ namespace hso::detail {
 
 namespace {
 
-constexpr double kLeastShare = 1e-9;      ///< nodes that collapse are kept this share of the mean interval apart
+constexpr double kLeastShare = 1e-9;  ///< nodes that collapse are kept this share of the mean interval apart
 constexpr double kPolishTolerance = 1e-15;
 constexpr int kPolishEvaluations = 500;
-constexpr std::size_t kWork = 100;        ///< nanoseconds or so for a node in an evaluation, NLopt's part included
-constexpr double kOutOfOrder = 1e12;      ///< the published code's value for a proposal that is no schedule
+constexpr std::size_t kWork = 100;    ///< nanoseconds or so for a node in an evaluation, NLopt's part included
+constexpr double kOutOfOrder = 1e12;  ///< the published code's value for a proposal that is no schedule
 
 }  // namespace
 

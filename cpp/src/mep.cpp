@@ -85,8 +85,7 @@ double twice_sinh_half(double h) {
 }
 
 template <int derivatives, class Kernel>
-double sum(std::span<const double> lambdas, const Kernel& kernel, double* gradient, double* diagonal,
-           double* off_diagonal) {
+double sum(std::span<const double> lambdas, const Kernel& kernel, double* gradient, double* diagonal, double* off_diagonal) {
     double value = 0.0, exp_low = std::exp(lambdas[0]);
     if constexpr (derivatives > 0) gradient[0] = 0.0;
     if constexpr (derivatives > 1) diagonal[0] = 0.0;
@@ -116,8 +115,8 @@ double sum(std::span<const double> lambdas, const Kernel& kernel, double* gradie
 }
 
 template <class Kernel>
-double dispatch(std::span<const double> lambdas, const Kernel& kernel, std::span<double> gradient,
-                std::span<double> diagonal, std::span<double> off_diagonal) {
+double dispatch(std::span<const double> lambdas, const Kernel& kernel, std::span<double> gradient, std::span<double> diagonal,
+                std::span<double> off_diagonal) {
     if (!diagonal.empty()) return sum<2>(lambdas, kernel, gradient.data(), diagonal.data(), off_diagonal.data());
     if (!gradient.empty()) return sum<1>(lambdas, kernel, gradient.data(), nullptr, nullptr);
     return sum<0>(lambdas, kernel, nullptr, nullptr, nullptr);
@@ -135,8 +134,7 @@ void check_nodes(std::span<const double> lambdas) {
 namespace detail {
 
 void check_size(std::string_view name, std::size_t size, std::size_t expected) {
-    if (size != expected)
-        throw_invalid(name, std::to_string(size) + " entries", std::to_string(expected) + " long");
+    if (size != expected) throw_invalid(name, std::to_string(size) + " entries", std::to_string(expected) + " long");
 }
 
 double evaluate_mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
@@ -160,7 +158,9 @@ double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const Er
     return detail::evaluate_mep(noise, lambdas, proxy);
 }
 
-double mep(const NoiseSchedule& noise, std::span<const double> lambdas) { return mep(noise, lambdas, ErrorProxy::standard(noise)); }
+double mep(const NoiseSchedule& noise, std::span<const double> lambdas) {
+    return mep(noise, lambdas, ErrorProxy::standard(noise));
+}
 
 double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
                     std::span<double> gradient) {
@@ -182,8 +182,7 @@ double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d
     return spf(noise, lambdas, d_min, gamma, ErrorProxy::standard(noise));
 }
 
-double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma,
-           const ErrorProxy& proxy) {
+double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma, const ErrorProxy& proxy) {
     if (!(d_min >= 0.0) || !std::isfinite(d_min)) detail::throw_invalid("d_min", d_min, "a finite number >= 0");
     if (!(gamma >= 0.0) || !std::isfinite(gamma)) detail::throw_invalid("gamma", gamma, "a finite number >= 0");
     double penalty = 0.0;

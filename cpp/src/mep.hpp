@@ -17,7 +17,6 @@ void check_size(std::string_view name, std::size_t size, std::size_t expected);
 
 /// MEP without argument checks; empty spans for `gradient`, or `diagonal` and `off_diagonal`, leave those out.
 double evaluate_mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
-                    std::span<double> gradient = {}, std::span<double> diagonal = {},
-                    std::span<double> off_diagonal = {});
+                    std::span<double> gradient = {}, std::span<double> diagonal = {}, std::span<double> off_diagonal = {});
 
 }  // namespace hso::detail

@@ -70,9 +70,7 @@ struct FlowPower {
 
 struct VePower {
     double q;
-    HSO_VECTOR_INLINE Term operator()(const Midpoint& at) const {
-        return {detail::vector_exp(-(q + 1.0) * at.m), -q};
-    }
+    HSO_VECTOR_INLINE Term operator()(const Midpoint& at) const { return {detail::vector_exp(-(q + 1.0) * at.m), -q}; }
 };
 
 /// 2 sinh(h/2) to 1e-17 relative for |h| <= 1/2.
@@ -135,8 +133,8 @@ Evaluate tile_function(const NoiseSchedule& noise, const ErrorProxy& proxy) {
 }
 
 /// All rows, tile by tile. `gradients` may be empty.
-void evaluate_tiles(Evaluate function, double q, std::span<const double> lambdas, std::size_t nodes,
-                    std::span<double> values, std::span<double> gradients) {
+void evaluate_tiles(Evaluate function, double q, std::span<const double> lambdas, std::size_t nodes, std::span<double> values,
+                    std::span<double> gradients) {
     Terms terms;
     terms.right[kTile] = 0.0;
     std::size_t row = 0, row_end = nodes;
@@ -187,12 +185,12 @@ void check(std::span<const double> lambdas, std::size_t nodes, std::span<const d
     if (within(lambdas, detail::kMostLambda)) return;
     for (std::size_t i = 0; i < lambdas.size(); ++i)
         if (!(std::abs(lambdas[i]) <= detail::kMostLambda))
-            detail::throw_invalid("lambdas[" + std::to_string(i / nodes) + "][" + std::to_string(i % nodes) + "]",
-                                  lambdas[i], "within [-170, 170]");
+            detail::throw_invalid("lambdas[" + std::to_string(i / nodes) + "][" + std::to_string(i % nodes) + "]", lambdas[i],
+                                  "within [-170, 170]");
 }
 
-void evaluate_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes,
-                    const ErrorProxy& proxy, std::span<double> values, std::span<double> gradients) {
+void evaluate_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes, const ErrorProxy& proxy,
+                    std::span<double> values, std::span<double> gradients) {
     const Evaluate function = tile_function(noise, proxy);
     const double q = proxy.p() - 1.0, limit = function ? fast_limit(q) : 0.0;
     if (function) evaluate_tiles(function, q, lambdas, nodes, values, gradients);
@@ -213,8 +211,8 @@ void mep_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std:
     evaluate_batch(noise, lambdas, nodes, proxy, values, {});
 }
 
-void mep_gradient_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes,
-                        const ErrorProxy& proxy, std::span<double> values, std::span<double> gradients) {
+void mep_gradient_batch(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes, const ErrorProxy& proxy,
+                        std::span<double> values, std::span<double> gradients) {
     check(lambdas, nodes, values);
     detail::check_size("gradients", gradients.size(), lambdas.size());
     evaluate_batch(noise, lambdas, nodes, proxy, values, gradients);

@@ -52,8 +52,7 @@ MonotoneCubic::Point MonotoneCubic::operator()(double x) const {
     const auto i = static_cast<std::size_t>(above - x_.begin()) - 1;
     const double s = x - x_[i];
     const auto [c2, c3] = piece(i);
-    return {y_[i] + s * (slope_[i] + s * (c2 + s * c3)), slope_[i] + s * (2.0 * c2 + 3.0 * s * c3),
-            2.0 * c2 + 6.0 * s * c3};
+    return {y_[i] + s * (slope_[i] + s * (c2 + s * c3)), slope_[i] + s * (2.0 * c2 + 3.0 * s * c3), 2.0 * c2 + 6.0 * s * c3};
 }
 
 MonotoneCubic::Piece MonotoneCubic::piece(std::size_t i) const {

@@ -108,8 +108,7 @@ void Multistep::step(std::span<const double> lambdas, std::size_t i, std::size_t
     for (std::size_t r = 0; r < size_; ++r) y[r] = kept * y[r] + added * (now[r] + back * (now[r] - then[r]));
 }
 
-void Multistep::unipc_step(std::span<const double> lambdas, std::size_t i, int order, bool corrected,
-                           std::span<double> y) const {
+void Multistep::unipc_step(std::span<const double> lambdas, std::size_t i, int order, bool corrected, std::span<double> y) const {
     const double h = lambdas[i + 1] - lambdas[i], kept = std::exp(-h), added = -std::expm1(-h);
     Weights places{}, slopes{};
     std::array<std::span<const double>, kMostOrder> others;

@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::size_t kAnyPiece = std::numeric_limits<std::size_t>::max();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kRounding = 1e-14;       ///< of the value: differences below are not believed
-constexpr double kQuadratic = 1e-11;      ///< a full Newton step that was to gain less than this leaves nothing to a next one
-constexpr double kSufficient = 1e-4;      ///< share of the predicted decrease that a step must bring (Armijo)
+constexpr double kRounding = 1e-14;   ///< of the value: differences below are not believed
+constexpr double kQuadratic = 1e-11;  ///< a full Newton step that was to gain less than this leaves nothing to a next one
+constexpr double kSufficient = 1e-4;  ///< share of the predicted decrease that a step must bring (Armijo)
 constexpr double kShortestStep = 1e-6;
 constexpr double kAtEntry = 1e-13;        ///< a node this close to a table's entry sits on it
 constexpr double kSlopeRounding = 1e-11;  ///< of a block's slope: less than that is flat
 constexpr int kSettleIterations = 200;
-constexpr std::size_t kWork = 60;         ///< nanoseconds or so for a node in an evaluation
+constexpr std::size_t kWork = 60;  ///< nanoseconds or so for a node in an evaluation
 
 }  // namespace
 
@@ -52,7 +52,8 @@ Newton::Result Newton::minimize(std::span<double> t, const std::pair<double, dou
     std::fill(piece_.begin(), piece_.end(), kAnyPiece);
     set_ends(first, last);
     evaluate(here_);
-    while (descend(problem_->spacing)) {}
+    while (descend(problem_->spacing)) {
+    }
     bool kinked = false;
     if (settle && pieces(problem_->noise) > 1) {
         for (int i = 0; i < kSettleIterations; ++i) {
@@ -60,7 +61,8 @@ Newton::Result Newton::minimize(std::span<double> t, const std::pair<double, dou
             if (!choose_pieces()) break;
             kinked |= std::any_of(piece_.begin(), piece_.end(), [](std::size_t piece) { return piece != kAnyPiece; });
             evaluate(here_);
-            while (descend(problem_->spacing)) {}
+            while (descend(problem_->spacing)) {
+            }
         }
     }
     std::copy(here_.x.begin(), here_.x.end(), t.begin());
@@ -74,7 +76,8 @@ Newton::Result Newton::minimize_lambdas(std::span<double> lambdas, double least,
     for (std::size_t i = 0; i < lambdas.size(); ++i) here_.x[i] = -lambdas[i];
     set_ends({here_.x.front(), here_.x.front()}, {here_.x.back(), here_.x.back()});
     evaluate(here_);
-    while (descend(least)) {}
+    while (descend(least)) {
+    }
     for (std::size_t i = 0; i < lambdas.size(); ++i) lambdas[i] = -here_.x[i];
     return {here_.value, evaluations_, false};
 }
@@ -100,12 +103,14 @@ void Newton::evaluate(Point& point) {
             continue;
         }
         const double t = std::clamp(point.x[i], problem_->t_min.first, problem_->t_max.second);
-        const LambdaCurve curve = piece_[i] == kAnyPiece ? lambda_curve(problem_->noise, t) : lambda_curve(problem_->noise, t, piece_[i]);
+        const LambdaCurve curve =
+            piece_[i] == kAnyPiece ? lambda_curve(problem_->noise, t) : lambda_curve(problem_->noise, t, piece_[i]);
         point.lambdas[i] = curve.lambda;
         point.slope[i] = curve.d1;
         curvature[i] = curve.d2;
     }
-    point.value = evaluate_mep(problem_->noise, point.lambdas, problem_->proxy, point.mep_gradient, point.diagonal, point.off_diagonal);
+    point.value =
+        evaluate_mep(problem_->noise, point.lambdas, problem_->proxy, point.mep_gradient, point.diagonal, point.off_diagonal);
     for (std::size_t i = 0; i < n; ++i) {
         const double slope = point.slope[i];
         point.diagonal[i] = point.diagonal[i] * slope * slope + point.mep_gradient[i] * curvature[i];
@@ -147,8 +152,7 @@ bool Newton::descend(double spacing) {
     const double scale = std::abs(here_.value);
     if (!(predicted > (qp_.raised() ? kRounding : kRounding * kRounding) * scale)) return false;
     for (double share = 1.0; share >= kShortestStep && evaluations_ < max_evaluations_; share *= 0.5) {
-        for (std::size_t i = 0; i < step_.size(); ++i)
-            trial_.x[i] = std::clamp(here_.x[i] + share * step_[i], low_[i], high_[i]);
+        for (std::size_t i = 0; i < step_.size(); ++i) trial_.x[i] = std::clamp(here_.x[i] + share * step_[i], low_[i], high_[i]);
         evaluate(trial_);
         const double allowed = predicted < kRounding * scale ? kRounding * scale : -kSufficient * share * predicted;
         if (!(trial_.value - here_.value <= allowed)) continue;
@@ -173,7 +177,8 @@ bool Newton::choose_pieces() {
     const std::size_t n = here_.x.size();
     bool changed = false;
     for (std::size_t first = 0, last = 0; first < n; first = last + 1) {
-        for (last = first; last + 1 < n && qp_.tied(last); ++last) {}
+        for (last = first; last + 1 < n && qp_.tied(last); ++last) {
+        }
         changed |= choose_pieces(first, last);
     }
     return changed;
@@ -194,7 +199,8 @@ bool Newton::choose_pieces(std::size_t first, std::size_t last) {
         on_entry |= right != left;
     }
     const double rounding = kSlopeRounding * (std::abs(to_left) + std::abs(to_right));
-    const bool go_right = to_right < -rounding, go_left = !go_right && to_left > rounding, stay = on_entry && !go_right && !go_left;
+    const bool go_right = to_right < -rounding, go_left = !go_right && to_left > rounding,
+               stay = on_entry && !go_right && !go_left;
     bool changed = false;
     for (std::size_t i = first; i <= last; ++i) {
         const double t = here_.x[i];

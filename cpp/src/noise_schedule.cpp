@@ -35,14 +35,14 @@ void check_positive(std::string_view name, double value) {
 /// The finished table. `argument`, of the text value(), decides how far lambda reaches; no map of a table that passes divides by
 /// zero or overflows.
 template <class Value>
-std::shared_ptr<const NoiseSchedule::Table> finish(NoiseSchedule::Table&& table, Checkpoint& checkpoint, std::string_view argument,
-                                                   Value value) {
+std::shared_ptr<const NoiseSchedule::Table> finish(NoiseSchedule::Table&& table, Checkpoint& checkpoint,
+                                                   std::string_view argument, Value value) {
     auto finished = std::move(table).finished(checkpoint);
     const double low = finished->lambda_low, high = finished->lambda_high;
     if (!(low >= -kMostLambda && low < high && high <= kMostLambda))
         throw_invalid(argument, value(),
-                      "such that lambda = log(alpha/sigma) falls strictly with t, between 170 and -170; it goes from " + number(high) +
-                          " to " + number(low));
+                      "such that lambda = log(alpha/sigma) falls strictly with t, between 170 and -170; it goes from " +
+                          number(high) + " to " + number(low));
     return finished;
 }
 
@@ -82,7 +82,8 @@ NoiseSchedule::Table table_of_alphas_cumprod(std::span<const double> alphas_cump
         table.ts[i] = static_cast<double>(i + 1) / table.n;
         table.ys[i] = 0.5 * std::log(value);
         if (i > 0 && !(table.ys[i] < table.ys[i - 1]))
-            throw_invalid(indexed("alphas_cumprod", i), value, "further below the entry before it: their logarithms coincide in rounding");
+            throw_invalid(indexed("alphas_cumprod", i), value,
+                          "further below the entry before it: their logarithms coincide in rounding");
     }
     table.t_low = table.ts.front();
     return table;
@@ -108,10 +109,9 @@ NoiseSchedule NoiseSchedule::from_betas(std::span<const double> betas, const Sho
         product *= 1.0 - betas[i];
         alphas_cumprod[i] = product;
     }
-    if (betas.size() < 2)
-        throw_invalid("betas", std::to_string(betas.size()) + " entries", "a table of at least 2 entries");
-    return NoiseSchedule(finish(table_of_alphas_cumprod(alphas_cumprod, checkpoint), checkpoint, "betas",
-                                [&] { return entries(betas.size()); }));
+    if (betas.size() < 2) throw_invalid("betas", std::to_string(betas.size()) + " entries", "a table of at least 2 entries");
+    return NoiseSchedule(
+        finish(table_of_alphas_cumprod(alphas_cumprod, checkpoint), checkpoint, "betas", [&] { return entries(betas.size()); }));
 }
 
 NoiseSchedule NoiseSchedule::vp_linear(double beta_min, double beta_max) {
@@ -167,9 +167,8 @@ NoiseSchedule NoiseSchedule::edm(double sigma_min, double sigma_max) {
                                 [&] { return number(sigma_min) + " and " + number(sigma_max); }));
 }
 
-NoiseSchedule NoiseSchedule::from_table(std::span<const double> t, std::span<const double> alpha,
-                                        std::span<const double> sigma, double num_train_timesteps,
-                                        const ShouldStop& should_stop) {
+NoiseSchedule NoiseSchedule::from_table(std::span<const double> t, std::span<const double> alpha, std::span<const double> sigma,
+                                        double num_train_timesteps, const ShouldStop& should_stop) {
     Checkpoint checkpoint(should_stop);
     const std::size_t n = t.size();
     if (n < 2) throw_invalid("t", entries(n), "a table of at least 2 entries");
@@ -207,7 +206,8 @@ NoiseSchedule NoiseSchedule::from_table(std::span<const double> t, std::span<con
     }
     for (std::size_t i = 1; i < n; ++i)
         if (!(table.ys[i] < table.ys[i - 1]))
-            throw_invalid(indexed("alpha/sigma", i), std::exp(lambdas[i]), "further from the entry before it: they coincide in rounding");
+            throw_invalid(indexed("alpha/sigma", i), std::exp(lambdas[i]),
+                          "further from the entry before it: they coincide in rounding");
     if (table.family == Family::general) {
         std::reverse(lambdas.begin(), lambdas.end());
         checkpoint.pass(n);

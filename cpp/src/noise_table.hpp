@@ -42,14 +42,14 @@ inline double vp_log_alpha(double lambda) { return -0.5 * std::log1p(std::exp(-2
 struct NoiseSchedule::Table {
     Family family = Family::vp;
     detail::Clock clock = detail::Clock::table;
-    double n = 1000.0;   ///< training timesteps
-    double shift = 1.0;  ///< flow
+    double n = 1000.0;        ///< training timesteps
+    double shift = 1.0;       ///< flow
     double a = 0.0, b = 0.0;  ///< vp_linear: beta_min, beta_max; vp_cosine: s; affine: y(0) and y(1)
     double t_low = 0.0, t_high = 1.0;
     double t_accepted = 1.0;  ///< arguments above t_high up to here are taken as t_high
     double lambda_low = 0.0, lambda_high = 0.0;
-    bool uniform = false;       ///< ts[i] = (i+1)/size
-    bool rough = false;         ///< the slope dy/dt jumps by more than a tenth from piece to piece somewhere
+    bool uniform = false;        ///< ts[i] = (i+1)/size
+    bool rough = false;          ///< the slope dy/dt jumps by more than a tenth from piece to piece somewhere
     std::vector<double> ts, ys;  ///< clock table
     std::string fingerprint;
     std::optional<detail::MonotoneCubic> log_sigma;  ///< family general, over lambda

@@ -72,9 +72,11 @@ void check_options(const Options& options) {
     check_enumerator("limits", options.limits);
     if (options.objective == LowerObjective::dm_nonuni) {
         if (options.search == Search::exact)
-            throw_invalid("search", to_string(Search::exact), "bilevel or paper for objective dm_nonuni, whose terms couple more than two nodes");
+            throw_invalid("search", to_string(Search::exact),
+                          "bilevel or paper for objective dm_nonuni, whose terms couple more than two nodes");
         if (options.local == LocalSolver::newton)
-            throw_invalid("local", to_string(LocalSolver::newton), "slsqp for objective dm_nonuni, which has no second derivatives");
+            throw_invalid("local", to_string(LocalSolver::newton),
+                          "slsqp for objective dm_nonuni, which has no second derivatives");
     }
     if (options.gamma && (!(*options.gamma >= 0.0) || !std::isfinite(*options.gamma)))
         throw_invalid("gamma", *options.gamma, "a finite number >= 0");
@@ -98,8 +100,7 @@ void check_options(const Options& options) {
     if (!(evolution.mutation_low >= 0.0 && evolution.mutation_low <= evolution.mutation_high && evolution.mutation_high <= 2.0))
         throw_invalid("mutation", "(" + number(evolution.mutation_low) + ", " + number(evolution.mutation_high) + ")",
                       "a range within [0, 2]");
-    if (!(evolution.crossover >= 0.0 && evolution.crossover <= 1.0))
-        throw_invalid("crossover", evolution.crossover, "in [0, 1]");
+    if (!(evolution.crossover >= 0.0 && evolution.crossover <= 1.0)) throw_invalid("crossover", evolution.crossover, "in [0, 1]");
 }
 
 }  // namespace hso::detail

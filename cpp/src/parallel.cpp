@@ -14,8 +14,8 @@ constexpr std::chrono::milliseconds kLookEvery(8);
 }  // namespace
 
 ThreadTeam::ThreadTeam(int threads) {
-    const auto wanted = threads > 0 ? static_cast<std::size_t>(threads)
-                                    : std::max<std::size_t>(1, std::thread::hardware_concurrency());
+    const auto wanted =
+        threads > 0 ? static_cast<std::size_t>(threads) : std::max<std::size_t>(1, std::thread::hardware_concurrency());
     workers_.reserve(wanted - 1);
     try {
         for (std::size_t worker = 1; worker < wanted; ++worker) workers_.emplace_back([this, worker] { serve(worker); });

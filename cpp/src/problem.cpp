@@ -56,11 +56,13 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
     check_solvers(options);
     const bool slsqp = choose_search(options) != Search::exact && choose_local(options) == LocalSolver::slsqp;
     if (slsqp && nfe > kMaxNfeOfSlsqp)
-        throw_invalid("nfe", std::to_string(nfe),
-                      "at most " + std::to_string(kMaxNfeOfSlsqp) + " with local slsqp, whose memory grows with the square of it");
+        throw_invalid(
+            "nfe", std::to_string(nfe),
+            "at most " + std::to_string(kMaxNfeOfSlsqp) + " with local slsqp, whose memory grows with the square of it");
     const bool as_published = choose_limits(options) == Limits::published;
     const double most = noise.t_range().second;
-    const Range t_max = resolve("t_max", noise, options.t_max, as_published ? published(noise, kPublishedTMax) : Range(most, most));
+    const Range t_max =
+        resolve("t_max", noise, options.t_max, as_published ? published(noise, kPublishedTMax) : Range(most, most));
     const double end = measured_end(noise, nfe, options.terminal, t_max.first);
     const Range t_min = resolve("t_min", noise, options.t_min, as_published ? published(noise, kPublishedTMin) : Range(end, end));
     if (!(t_min.second <= t_max.first))
@@ -73,11 +75,22 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
     const double need = static_cast<double>(intervals) * spacing;
     if (need > room + kLeastSpacing * 1e-3)
         throw_invalid("d_min", d_min,
-                      "at most " + number(even) + " for nfe = " + std::to_string(nfe) + ": " +
-                          std::to_string(intervals) + " intervals * d_min = " + number(need) + " does not fit between t_min = " +
-                          number(t_min.first) + " and t_max = " + number(t_max.second) + " (room " + number(room) + ")");
-    return {noise,   choose_proxy(noise, options), options.objective, options.terminal, nfe,   intervals, d_min,
-            spacing, options.gamma.value_or(kPublishedGamma), soft, options.rho, t_min, t_max};
+                      "at most " + number(even) + " for nfe = " + std::to_string(nfe) + ": " + std::to_string(intervals) +
+                          " intervals * d_min = " + number(need) + " does not fit between t_min = " + number(t_min.first) +
+                          " and t_max = " + number(t_max.second) + " (room " + number(room) + ")");
+    return {noise,
+            choose_proxy(noise, options),
+            options.objective,
+            options.terminal,
+            nfe,
+            intervals,
+            d_min,
+            spacing,
+            options.gamma.value_or(kPublishedGamma),
+            soft,
+            options.rho,
+            t_min,
+            t_max};
 }
 
 double Problem::value(std::span<const double> lambdas, std::span<double> gradient) const {

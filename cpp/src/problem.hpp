@@ -29,7 +29,7 @@ struct Problem {
     double d_min;           ///< as asked for
     double spacing;         ///< a constraint: max(d_min, kLeastSpacing), or kLeastSpacing where d_min is soft
     double gamma;
-    bool soft;              ///< the penalty is part of the objective, d_min no constraint
+    bool soft;  ///< the penalty is part of the objective, d_min no constraint
     std::pair<double, double> rho, t_min, t_max;
 
     std::size_t nodes() const { return intervals + 1; }

@@ -56,10 +56,10 @@ void make_schedule(const Problem& problem, std::span<const double> t, double rho
         schedule.lambdas.back() = std::numeric_limits<double>::infinity();
     }
     for (std::size_t i = 0; i < nfe + 1; ++i) {
-        if (i == nfe && ends_at_zero)
-            schedule.sigmas[i] = 0.0;
+        if (i == nfe && ends_at_zero) schedule.sigmas[i] = 0.0;
         else
-            schedule.sigmas[i] = noise.family() == Family::flow ? noise.sigma(schedule.lambdas[i]) : std::exp(-schedule.lambdas[i]);
+            schedule.sigmas[i] =
+                noise.family() == Family::flow ? noise.sigma(schedule.lambdas[i]) : std::exp(-schedule.lambdas[i]);
     }
 }
 
@@ -68,11 +68,12 @@ void make_schedule(const Problem& problem, std::span<const double> t, double rho
 Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double> t, const Options& options) {
     const std::size_t extra = options.terminal == Terminal::zero ? 0 : 1;
     if (t.size() < 1 + extra)
-        detail::throw_invalid("t", std::to_string(t.size()) + " nodes",
-                              "at least " + std::to_string(1 + extra) + " long for terminal " +
-                                  std::string(to_string(options.terminal)));
+        detail::throw_invalid(
+            "t", std::to_string(t.size()) + " nodes",
+            "at least " + std::to_string(1 + extra) + " long for terminal " + std::string(to_string(options.terminal)));
     const std::size_t most = static_cast<std::size_t>(detail::kMaxNfe) + extra;
-    if (t.size() > most) detail::throw_invalid("t", std::to_string(t.size()) + " nodes", "at most " + std::to_string(most) + " long");
+    if (t.size() > most)
+        detail::throw_invalid("t", std::to_string(t.size()) + " nodes", "at most " + std::to_string(most) + " long");
     for (std::size_t i = 1; i < t.size(); ++i)
         if (!(t[i] < t[i - 1]))
             detail::throw_invalid("t[" + std::to_string(i) + "]", t[i], "below the node before it: t must decrease strictly");

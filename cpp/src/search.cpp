@@ -45,8 +45,7 @@ void PsiSearch::prepare(const Problem& problem, const Options& options, const Th
 }
 
 /// The upper level: evolves psi by the fitness of the schedules that the lower level makes of it.
-const EvolutionResult& PsiSearch::evolve(const Problem& problem, const Options& options, ThreadTeam& team,
-                                         Checkpoint& checkpoint,
+const EvolutionResult& PsiSearch::evolve(const Problem& problem, const Options& options, ThreadTeam& team, Checkpoint& checkpoint,
                                          FunctionRef<double(std::size_t, const Psi&)> fitness) {
     const Bounds bounds = {problem.rho, problem.t_min, problem.t_max};
     return evolution_.minimize(

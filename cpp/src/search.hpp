@@ -19,7 +19,7 @@ namespace hso::detail {
 
 /// What a search hands back: the optimized nodes and how it came to them.
 struct SearchResult {
-    std::vector<double> t = {};  ///< problem.nodes(), strictly decreasing
+    std::vector<double> t = {};                             ///< problem.nodes(), strictly decreasing
     double rho = std::numeric_limits<double>::quiet_NaN();  ///< of the start, where there was one
     std::int64_t evaluations = 0;
     int generations = 0;

@@ -114,8 +114,8 @@ LocalResult minimize_slsqp(std::span<double> x, GradientFunction f, const Linear
     return run(optimizer, guard, x, budget);
 }
 
-LocalResult minimize_subplex(std::span<double> x, std::span<const double> lower, std::span<const double> upper,
-                             ValueFunction f, const LocalBudget& budget) {
+LocalResult minimize_subplex(std::span<double> x, std::span<const double> lower, std::span<const double> upper, ValueFunction f,
+                             const LocalBudget& budget) {
     Optimizer optimizer = create(NLOPT_LN_SBPLX, x.size());
     Guard<ValueFunction> guard{optimizer.get(), f};
     check(nlopt_set_min_objective(optimizer.get(), call_value, &guard));

@@ -83,8 +83,7 @@ std::optional<NoiseSchedule> try_edm(double sigma_min, double sigma_max, Error& 
 }
 
 std::optional<NoiseSchedule> try_from_table(std::span<const double> t, std::span<const double> alpha,
-                                            std::span<const double> sigma, double num_train_timesteps,
-                                            Error& error) noexcept {
+                                            std::span<const double> sigma, double num_train_timesteps, Error& error) noexcept {
     return made(error, [&] { return NoiseSchedule::from_table(t, alpha, sigma, num_train_timesteps); });
 }
 
@@ -104,8 +103,7 @@ bool try_sigma(const NoiseSchedule& noise, std::span<const double> lambda, std::
     return detail::guarded(error, [&] { noise.sigma(lambda, out); });
 }
 
-bool try_timestep(const NoiseSchedule& noise, std::span<const double> lambda, std::span<double> out,
-                  Error& error) noexcept {
+bool try_timestep(const NoiseSchedule& noise, std::span<const double> lambda, std::span<double> out, Error& error) noexcept {
     return detail::guarded(error, [&] { noise.timestep(lambda, out); });
 }
 
@@ -113,8 +111,7 @@ std::optional<ErrorProxy> try_power_proxy(double p, Error& error) noexcept {
     return made(error, [&] { return ErrorProxy::power(p); });
 }
 
-std::optional<ErrorProxy> try_table_proxy(std::span<const double> lambda, std::span<const double> value,
-                                          Error& error) noexcept {
+std::optional<ErrorProxy> try_table_proxy(std::span<const double> lambda, std::span<const double> value, Error& error) noexcept {
     return made(error, [&] { return ErrorProxy::table(lambda, value); });
 }
 

@@ -10,10 +10,10 @@
 
 #define MOST_NFE 100
 
-static int optimize(double shift, int nfe, hso_error *error) {
+static int optimize(double shift, int nfe, hso_error* error) {
     double sigmas[MOST_NFE + 1];
-    hso_noise *noise = NULL;
-    hso_workspace *workspace = NULL; /* one per thread: repeated calls allocate nothing */
+    hso_noise* noise = NULL;
+    hso_workspace* workspace = NULL; /* one per thread: repeated calls allocate nothing */
     hso_options options;
     hso_schedule schedule = {.size = sizeof schedule, .capacity = MOST_NFE + 1, .sigmas = sigmas};
 
@@ -28,7 +28,7 @@ static int optimize(double shift, int nfe, hso_error *error) {
     return error->code;
 }
 
-int main(int argc, char **argv) {
+int main(int argc, char** argv) {
     const double shift = argc > 1 ? strtod(argv[1], NULL) : 3.0;
     const int nfe = argc > 2 ? atoi(argv[2]) : 6;
     hso_error error;

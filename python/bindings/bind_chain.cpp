@@ -12,11 +12,7 @@ namespace {
 
 /// An empty array stands for none.
 ChainPoints points_of(py::ssize_t count, const Array& start, const Array& end, const Array& t, double spacing) {
-    return {.count = static_cast<std::size_t>(count),
-            .start = view(start),
-            .end = view(end),
-            .t = view(t),
-            .spacing = spacing};
+    return {.count = static_cast<std::size_t>(count), .start = view(start), .end = view(end), .t = view(t), .spacing = spacing};
 }
 
 py::list to_list(const std::vector<ChainPath>& paths) {
@@ -34,8 +30,8 @@ py::list to_list(const std::vector<ChainPath>& paths) {
 void bind_chain(py::module_& module) {
     module.def(
         "shortest_chains",
-        [](const Array& cost, std::size_t max_edges, const Array& start, const Array& end, const Array& t,
-           double spacing, double discount) {
+        [](const Array& cost, std::size_t max_edges, const Array& start, const Array& end, const Array& t, double spacing,
+           double discount) {
             const auto points = points_of(cost.shape(0), start, end, t, spacing);
             const auto paths = [&, should_stop = signals()] {
                 const py::gil_scoped_release release;
@@ -47,8 +43,8 @@ void bind_chain(py::module_& module) {
         py::arg("discount"));
     module.def(
         "shortest_chains_with_memory",
-        [](const Array& cost, const Array& first, std::size_t max_edges, const Array& start, const Array& end,
-           const Array& t, double spacing, double discount) {
+        [](const Array& cost, const Array& first, std::size_t max_edges, const Array& start, const Array& end, const Array& t,
+           double spacing, double discount) {
             const auto points = points_of(first.shape(0), start, end, t, spacing);
             const CostWithMemory row = [costs = view(cost), n = points.count](std::size_t i, std::size_t j,
                                                                               std::span<double> out) {

@@ -15,9 +15,8 @@ using Range = std::pair<double, double>;
 std::vector<double> to_vector(const Array& array) { return {array.data(), array.data() + array.size()}; }
 
 Solver solver_of(const std::string& name, int order) {
-    for (const auto& [known, kind] : {std::pair{"ddim", Solver::Kind::ddim},
-                                      {"dpm-solver++", Solver::Kind::dpm_solver_pp},
-                                      {"unipc", Solver::Kind::unipc}})
+    for (const auto& [known, kind] :
+         {std::pair{"ddim", Solver::Kind::ddim}, {"dpm-solver++", Solver::Kind::dpm_solver_pp}, {"unipc", Solver::Kind::unipc}})
         if (name == known) return {kind, order};
     throw std::invalid_argument("solver must be 'ddim', 'dpm-solver++' or 'unipc', got '" + name + "'");
 }
@@ -40,9 +39,8 @@ ErrorModel::Carried carried_of(const std::string& name) {
 
 void bind_error_model(py::module_& module) {
     py::class_<ErrorModel>(module, "ErrorModel")
-        .def(py::init([](const NoiseSchedule& noise, const Array& lambdas, const Array& x0, const Array& states,
-                         const Array& eps, const Array& probe_lambdas, const Array& probe_errors,
-                         const Array& probe_responses) {
+        .def(py::init([](const NoiseSchedule& noise, const Array& lambdas, const Array& x0, const Array& states, const Array& eps,
+                         const Array& probe_lambdas, const Array& probe_errors, const Array& probe_responses) {
                  Measurements measurements{.rank = static_cast<std::size_t>(eps.size()),
                                            .lambdas = to_vector(lambdas),
                                            .x0 = to_vector(x0),
@@ -55,19 +53,16 @@ void bind_error_model(py::module_& module) {
                  const py::gil_scoped_release release;
                  return ErrorModel(noise, std::move(measurements), should_stop);
              }),
-             py::arg("noise"), py::arg("lambdas"), py::arg("x0"), py::arg("states"), py::arg("eps"),
-             py::arg("probe_lambdas"), py::arg("probe_errors"), py::arg("probe_responses"))
+             py::arg("noise"), py::arg("lambdas"), py::arg("x0"), py::arg("states"), py::arg("eps"), py::arg("probe_lambdas"),
+             py::arg("probe_errors"), py::arg("probe_responses"))
         .def(
             "error",
-            [](const ErrorModel& model, const Array& lambdas, const std::string& solver, int order,
-               const std::string& terminal, double gain) {
-                return model.error(view(lambdas), solver_of(solver, order), terminal_of(terminal), gain);
-            },
+            [](const ErrorModel& model, const Array& lambdas, const std::string& solver, int order, const std::string& terminal,
+               double gain) { return model.error(view(lambdas), solver_of(solver, order), terminal_of(terminal), gain); },
             py::arg("lambdas"), py::arg("solver"), py::arg("order"), py::arg("terminal"), py::arg("gain"))
         .def(
             "best_gain",
-            [](const ErrorModel& model, const Array& lambdas, const std::string& solver, int order,
-               const std::string& terminal) {
+            [](const ErrorModel& model, const Array& lambdas, const std::string& solver, int order, const std::string& terminal) {
                 return model.best_gain(view(lambdas), solver_of(solver, order), terminal_of(terminal));
             },
             py::arg("lambdas"), py::arg("solver"), py::arg("order"), py::arg("terminal"))
@@ -93,8 +88,8 @@ void bind_error_model(py::module_& module) {
             py::arg("lambdas"), py::arg("carried"))
         .def(
             "improve",
-            [](const ErrorModel& model, const Array& start, const std::string& solver, int order,
-               const std::string& terminal, Range first, Range last, double caution, int max_iterations) {
+            [](const ErrorModel& model, const Array& start, const std::string& solver, int order, const std::string& terminal,
+               Range first, Range last, double caution, int max_iterations) {
                 const auto found = [&, should_stop = signals()] {
                     const py::gil_scoped_release release;
                     return model.improve(view(start), {.solver = solver_of(solver, order),
@@ -107,8 +102,8 @@ void bind_error_model(py::module_& module) {
                 }();
                 return py::make_tuple(to_array(found.lambdas), found.error, found.evaluations);
             },
-            py::arg("start"), py::arg("solver"), py::arg("order"), py::arg("terminal"), py::arg("first"),
-            py::arg("last"), py::arg("caution"), py::arg("max_iterations"));
+            py::arg("start"), py::arg("solver"), py::arg("order"), py::arg("terminal"), py::arg("first"), py::arg("last"),
+            py::arg("caution"), py::arg("max_iterations"));
 }
 
 }  // namespace hso::bindings

@@ -43,15 +43,19 @@ void bind_objective(py::module_& module) {
             "value",
             [](const ErrorProxy& proxy, const NoiseSchedule& noise, const Array& lambdas) {
                 Array out = like(lambdas);
-                in_parts(view(lambdas).size(), [&, in = view(lambdas), values = mutable_view(out)](std::size_t first, std::size_t count) {
-                    for (std::size_t i = first; i < first + count; ++i) values[i] = proxy.value(noise, in[i]);
-                });
+                in_parts(view(lambdas).size(),
+                         [&, in = view(lambdas), values = mutable_view(out)](std::size_t first, std::size_t count) {
+                             for (std::size_t i = first; i < first + count; ++i) values[i] = proxy.value(noise, in[i]);
+                         });
                 return out;
             },
             py::arg("noise"), py::arg("lam"));
 
     module.def(
-        "mep", [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) { return mep(noise, view(lambdas), proxy); },
+        "mep",
+        [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {
+            return mep(noise, view(lambdas), proxy);
+        },
         py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def("mep_gradient", &with_gradient<mep_gradient>, py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def(
@@ -66,8 +70,7 @@ void bind_objective(py::module_& module) {
         "mep_gradient_batch",
         [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {
             Array values = values_like(lambdas), gradients = like(lambdas);
-            mep_gradient_batch(noise, view(lambdas), row_size(lambdas), proxy, mutable_view(values),
-                               mutable_view(gradients));
+            mep_gradient_batch(noise, view(lambdas), row_size(lambdas), proxy, mutable_view(values), mutable_view(gradients));
             return py::make_tuple(values, gradients);
         },
         py::arg("noise"), py::arg("lam"), py::arg("proxy"));
@@ -83,7 +86,9 @@ void bind_objective(py::module_& module) {
         py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def(
         "dm_nonuni",
-        [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) { return dm_nonuni(noise, view(lambdas), proxy); },
+        [](const NoiseSchedule& noise, const Array& lambdas, const ErrorProxy& proxy) {
+            return dm_nonuni(noise, view(lambdas), proxy);
+        },
         py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def("dm_nonuni_gradient", &with_gradient<dm_nonuni_gradient>, py::arg("noise"), py::arg("lam"), py::arg("proxy"));
     module.def(

@@ -73,10 +73,11 @@ void bind_optimize(py::module_& module) {
 
     module.def(
         "optimize",
-        [](const NoiseSchedule& noise, const std::vector<int>& nfe, const std::string& terminal, const std::optional<std::string>& search,
-           const std::optional<std::string>& local, const std::string& objective, const ErrorProxy& proxy,
-           std::optional<double> gamma, double gap, const std::optional<std::string>& limits, std::optional<double> least, const Range& rho,
-           const std::optional<Range>& t_min, const std::optional<Range>& t_max, std::uint64_t seed, int threads) {
+        [](const NoiseSchedule& noise, const std::vector<int>& nfe, const std::string& terminal,
+           const std::optional<std::string>& search, const std::optional<std::string>& local, const std::string& objective,
+           const ErrorProxy& proxy, std::optional<double> gamma, double gap, const std::optional<std::string>& limits,
+           std::optional<double> least, const Range& rho, const std::optional<Range>& t_min, const std::optional<Range>& t_max,
+           std::uint64_t seed, int threads) {
             Options options;
             options.terminal = parse_terminal(terminal);
             if (search) options.search = parse("search", *search, std::array{Search::exact, Search::bilevel, Search::paper});
@@ -98,8 +99,8 @@ void bind_optimize(py::module_& module) {
             return optimize(noise, std::span(nfe), options);
         },
         py::arg("noise"), py::arg("nfe"), py::arg("terminal"), py::arg("search"), py::arg("local"), py::arg("objective"),
-        py::arg("proxy"), py::arg("gamma"), py::arg("gap"), py::arg("limits"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"), py::arg("t_max"),
-        py::arg("seed"), py::arg("threads"));
+        py::arg("proxy"), py::arg("gamma"), py::arg("gap"), py::arg("limits"), py::arg("d_min"), py::arg("rho"), py::arg("t_min"),
+        py::arg("t_max"), py::arg("seed"), py::arg("threads"));
     module.def(
         "schedule_from_nodes",
         [](const NoiseSchedule& noise, const Array& t, const std::string& terminal, const std::string& objective,

@@ -217,7 +217,8 @@ TEST_CASE("a workspace that has served some calls allocates nothing for them in 
     Random random(13);
     std::vector<Request> requests;
     for (int nfe = 4; nfe <= 12; ++nfe)
-        for (int i = 0; i < 20; ++i) requests.push_back(i % 5 ? random_exact_request(random, nfe) : random_bilevel_request(random, nfe));
+        for (int i = 0; i < 20; ++i)
+            requests.push_back(i % 5 ? random_exact_request(random, nfe) : random_bilevel_request(random, nfe));
     for (int nfe : {1, 2, 3, 20, 50, 100})
         for (int i = 0; i < 3; ++i) requests.push_back(random_exact_request(random, nfe));
     Workspace workspace;

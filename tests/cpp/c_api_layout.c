@@ -2,8 +2,10 @@
 
 #include <hso/hso.h>
 
-#define MEMBER(type, name) {#type "." #name, offsetof(type, name)}
-#define SIZE(type) {#type, sizeof(type)}
+#define MEMBER(type, name) \
+    { #type "." #name, offsetof(type, name) }
+#define SIZE(type) \
+    { #type, sizeof(type) }
 
 const struct layout_entry layout[] = {
     MEMBER(hso_error, code),

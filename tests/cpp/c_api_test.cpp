@@ -96,11 +96,11 @@ void check_same(const Arrays& c, const Schedule& cpp) {
     CHECK(c.schedule.generations == cpp.generations);
     CHECK(c.schedule.evaluations == cpp.evaluations);
     const std::pair<double, double> figures[] = {
-        {c.schedule.mep, cpp.mep},           {c.schedule.penalty, cpp.penalty},
-        {c.schedule.fitness, cpp.fitness},   {c.schedule.rho, cpp.psi.rho},
-        {c.schedule.t_min, cpp.psi.t_min},   {c.schedule.t_max, cpp.psi.t_max},
-        {c.schedule.gap, cpp.gap},           {c.schedule.lower_bound, cpp.lower_bound},
-        {c.schedule.d_min, cpp.d_min},       {c.schedule.min_spacing, cpp.min_spacing},
+        {c.schedule.mep, cpp.mep},         {c.schedule.penalty, cpp.penalty},
+        {c.schedule.fitness, cpp.fitness}, {c.schedule.rho, cpp.psi.rho},
+        {c.schedule.t_min, cpp.psi.t_min}, {c.schedule.t_max, cpp.psi.t_max},
+        {c.schedule.gap, cpp.gap},         {c.schedule.lower_bound, cpp.lower_bound},
+        {c.schedule.d_min, cpp.d_min},     {c.schedule.min_spacing, cpp.min_spacing},
     };
     for (const auto& [ours, expected] : figures) CHECK((same(ours, expected) || (std::isnan(ours) && std::isnan(expected))));
 }
@@ -121,22 +121,56 @@ void check_refused(std::string_view beginning, Call call) {
 TEST_CASE("C: the structs lie where they always did") {
     // 64-bit platforms; a member's place never changes, new ones come before the struct's size
     const std::pair<std::string_view, std::size_t> expected[] = {
-        {"hso_error.code", 0}, {"hso_error.message", 4}, {"hso_error", 512}, {"hso_options.size", 0},
-        {"hso_options.terminal", 4}, {"hso_options.search", 8}, {"hso_options.local", 12},
-        {"hso_options.objective", 16}, {"hso_options.limits", 20}, {"hso_options.threads", 24},
-        {"hso_options.local_iterations", 28}, {"hso_options.seed", 32}, {"hso_options.p", 40},
-        {"hso_options.proxy_lambda", 48}, {"hso_options.proxy_value", 56}, {"hso_options.proxy_count", 64},
-        {"hso_options.gamma", 72}, {"hso_options.gap", 80}, {"hso_options.d_min", 88}, {"hso_options.rho_low", 96},
-        {"hso_options.rho_high", 104}, {"hso_options.t_min_low", 112}, {"hso_options.t_min_high", 120},
-        {"hso_options.t_max_low", 128}, {"hso_options.t_max_high", 136}, {"hso_options.should_stop", 144},
-        {"hso_options.should_stop_data", 152}, {"hso_options", 160},
-        {"hso_schedule.size", 0}, {"hso_schedule.capacity", 4}, {"hso_schedule.t", 8}, {"hso_schedule.lambdas", 16},
-        {"hso_schedule.sigmas", 24}, {"hso_schedule.timesteps", 32}, {"hso_schedule.nfe", 40},
-        {"hso_schedule.terminal", 44}, {"hso_schedule.status", 48}, {"hso_schedule.generations", 52},
-        {"hso_schedule.evaluations", 56}, {"hso_schedule.mep", 64}, {"hso_schedule.penalty", 72},
-        {"hso_schedule.fitness", 80}, {"hso_schedule.rho", 88}, {"hso_schedule.t_min", 96},
-        {"hso_schedule.t_max", 104}, {"hso_schedule.lower_bound", 112}, {"hso_schedule.gap", 120},
-        {"hso_schedule.min_spacing", 128}, {"hso_schedule.d_min", 136}, {"hso_schedule.elapsed", 144},
+        {"hso_error.code", 0},
+        {"hso_error.message", 4},
+        {"hso_error", 512},
+        {"hso_options.size", 0},
+        {"hso_options.terminal", 4},
+        {"hso_options.search", 8},
+        {"hso_options.local", 12},
+        {"hso_options.objective", 16},
+        {"hso_options.limits", 20},
+        {"hso_options.threads", 24},
+        {"hso_options.local_iterations", 28},
+        {"hso_options.seed", 32},
+        {"hso_options.p", 40},
+        {"hso_options.proxy_lambda", 48},
+        {"hso_options.proxy_value", 56},
+        {"hso_options.proxy_count", 64},
+        {"hso_options.gamma", 72},
+        {"hso_options.gap", 80},
+        {"hso_options.d_min", 88},
+        {"hso_options.rho_low", 96},
+        {"hso_options.rho_high", 104},
+        {"hso_options.t_min_low", 112},
+        {"hso_options.t_min_high", 120},
+        {"hso_options.t_max_low", 128},
+        {"hso_options.t_max_high", 136},
+        {"hso_options.should_stop", 144},
+        {"hso_options.should_stop_data", 152},
+        {"hso_options", 160},
+        {"hso_schedule.size", 0},
+        {"hso_schedule.capacity", 4},
+        {"hso_schedule.t", 8},
+        {"hso_schedule.lambdas", 16},
+        {"hso_schedule.sigmas", 24},
+        {"hso_schedule.timesteps", 32},
+        {"hso_schedule.nfe", 40},
+        {"hso_schedule.terminal", 44},
+        {"hso_schedule.status", 48},
+        {"hso_schedule.generations", 52},
+        {"hso_schedule.evaluations", 56},
+        {"hso_schedule.mep", 64},
+        {"hso_schedule.penalty", 72},
+        {"hso_schedule.fitness", 80},
+        {"hso_schedule.rho", 88},
+        {"hso_schedule.t_min", 96},
+        {"hso_schedule.t_max", 104},
+        {"hso_schedule.lower_bound", 112},
+        {"hso_schedule.gap", 120},
+        {"hso_schedule.min_spacing", 128},
+        {"hso_schedule.d_min", 136},
+        {"hso_schedule.elapsed", 144},
         {"hso_schedule", 152},
     };
     REQUIRE(layout_entries == std::size(expected));
@@ -161,10 +195,12 @@ TEST_CASE("C: noise schedules are C++'s, and so are their maps") {
     const std::vector<double> betas = golden_betas("ddpm_linear"), alphas_cumprod = {0.9, 0.5, 0.1};
     const std::vector<double> t = {0.1, 0.5, 1.0}, alpha = {0.9, 0.5, 0.1}, sigma = {0.2, 0.5, 2.0};
     std::vector<std::pair<Noise, NoiseSchedule>> pairs;
-    pairs.emplace_back(made([&](auto noise, auto error) { return hso_noise_from_betas(betas.data(), betas.size(), noise, error); }),
-                       NoiseSchedule::from_betas(betas));
-    pairs.emplace_back(made([&](auto noise, auto error) { return hso_noise_from_alphas_cumprod(alphas_cumprod.data(), 3, noise, error); }),
-                       NoiseSchedule::from_alphas_cumprod(alphas_cumprod));
+    pairs.emplace_back(
+        made([&](auto noise, auto error) { return hso_noise_from_betas(betas.data(), betas.size(), noise, error); }),
+        NoiseSchedule::from_betas(betas));
+    pairs.emplace_back(
+        made([&](auto noise, auto error) { return hso_noise_from_alphas_cumprod(alphas_cumprod.data(), 3, noise, error); }),
+        NoiseSchedule::from_alphas_cumprod(alphas_cumprod));
     pairs.emplace_back(made([](auto noise, auto error) { return hso_noise_vp_linear(0.2, 10.0, noise, error); }),
                        NoiseSchedule::vp_linear(0.2, 10.0));
     pairs.emplace_back(made([](auto noise, auto error) { return hso_noise_vp_cosine(0.01, noise, error); }),
@@ -229,8 +265,12 @@ TEST_CASE("C: optimize gives C++'s schedules, bitwise, with any options") {
     options.p = 1.5;
     options.gamma = 100.0;
     options.gap = std::numeric_limits<double>::infinity();
-    check(&options, {.terminal = Terminal::skip, .search = Search::exact, .proxy = ErrorProxy::power(1.5), .gamma = 100.0,
-                     .gap = std::numeric_limits<double>::infinity(), .limits = Limits::measured});
+    check(&options, {.terminal = Terminal::skip,
+                     .search = Search::exact,
+                     .proxy = ErrorProxy::power(1.5),
+                     .gamma = 100.0,
+                     .gap = std::numeric_limits<double>::infinity(),
+                     .limits = Limits::measured});
     options = defaults();
     options.terminal = HSO_TERMINAL_T_MIN;
     options.search = HSO_SEARCH_BILEVEL;
@@ -250,9 +290,17 @@ TEST_CASE("C: optimize gives C++'s schedules, bitwise, with any options") {
     options.proxy_lambda = lambda.data();
     options.proxy_value = value.data();
     options.proxy_count = 3;
-    check(&options, {.terminal = Terminal::t_min, .search = Search::bilevel, .local = LocalSolver::newton,
-                     .proxy = ErrorProxy::table(lambda, value), .limits = Limits::published, .d_min = 0.03, .rho = {5.0, 9.0},
-                     .t_min = std::pair(0.02, 0.05), .t_max = std::pair(0.9, 0.98), .seed = 7, .threads = 1,
+    check(&options, {.terminal = Terminal::t_min,
+                     .search = Search::bilevel,
+                     .local = LocalSolver::newton,
+                     .proxy = ErrorProxy::table(lambda, value),
+                     .limits = Limits::published,
+                     .d_min = 0.03,
+                     .rho = {5.0, 9.0},
+                     .t_min = std::pair(0.02, 0.05),
+                     .t_max = std::pair(0.9, 0.98),
+                     .seed = 7,
+                     .threads = 1,
                      .local_iterations = 40});
 }
 
@@ -281,12 +329,14 @@ TEST_CASE("C: a schedule from nodes is C++'s") {
     const auto c_noise = flow(3.0);
     const std::vector<double> t = {0.95, 0.6, 0.2};
     hso_options options = defaults();
-    for (auto [terminal, nfe] : {std::pair(HSO_TERMINAL_ZERO, 3), std::pair(HSO_TERMINAL_T_MIN, 2), std::pair(HSO_TERMINAL_SKIP, 2)}) {
+    for (auto [terminal, nfe] :
+         {std::pair(HSO_TERMINAL_ZERO, 3), std::pair(HSO_TERMINAL_T_MIN, 2), std::pair(HSO_TERMINAL_SKIP, 2)}) {
         options.terminal = terminal;
         options.d_min = 0.3;
         Arrays out(static_cast<std::size_t>(nfe));
         REQUIRE(hso_schedule_from_nodes(c_noise.get(), t.data(), t.size(), &options, &out.schedule, nullptr) == HSO_OK);
-        check_same(out, schedule_from_nodes(NoiseSchedule::flow(3.0), t, {.terminal = static_cast<Terminal>(terminal), .d_min = 0.3}));
+        check_same(out,
+                   schedule_from_nodes(NoiseSchedule::flow(3.0), t, {.terminal = static_cast<Terminal>(terminal), .d_min = 0.3}));
     }
     Arrays out(3);
     REQUIRE(hso_schedule_from_nodes(c_noise.get(), t.data(), t.size(), nullptr, &out.schedule, nullptr) == HSO_OK);

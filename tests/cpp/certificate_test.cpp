@@ -71,7 +71,8 @@ const std::vector<Case>& cases() {
             with("edm, p 1", NoiseSchedule::edm(), 9, 0.09, ErrorProxy::power(1.0)),
             with("wavy proxy", sd_noise(), 6, 0.06, wavy_proxy()),
             with("rough table, ties", rough_table(), 8, 0.06, ErrorProxy::power(1.0)),
-            with("two entries", NoiseSchedule::from_table(std::vector{0.001, 1.0}, std::vector{0.999, 0.02}, std::vector{0.01, 0.9}), 5, 0.12),
+            with("two entries",
+                 NoiseSchedule::from_table(std::vector{0.001, 1.0}, std::vector{0.999, 0.02}, std::vector{0.01, 0.9}), 5, 0.12),
             with("soft, little", sd_noise(), 6, 0.14),
             with("soft, much", NoiseSchedule::flow(), 6, 0.15, ErrorProxy::power(2.5)),
             with("skip", sd_noise(), 4, 0.15),
@@ -100,8 +101,8 @@ double value_of(const Case& c, const Problem& problem, std::span<const double> t
         if (!(spacing >= (c.options.gamma ? 0.0 : *c.options.d_min - 1e-14))) return HUGE_VAL;
         if (c.options.gamma) sum += *c.options.gamma * std::pow(std::max(0.0, *c.options.d_min - spacing), 2);
     }
-    const bool inside = t.front() >= problem.t_max.first && t.front() <= problem.t_max.second && t.back() >= problem.t_min.first &&
-                        t.back() <= problem.t_min.second;
+    const bool inside = t.front() >= problem.t_max.first && t.front() <= problem.t_max.second &&
+                        t.back() >= problem.t_min.first && t.back() <= problem.t_min.second;
     return inside ? sum : HUGE_VAL;
 }
 
@@ -168,7 +169,8 @@ TEST_CASE("the bound is a bound: nothing from thousands of random starts gets be
         double lowest = HUGE_VAL;
         int below_known = 0, admitted = 0;
         for (int i = 0; i < starts; ++i) {
-            auto t = i % 4 == 3 ? shaken(random, problem, best, std::pow(10.0, random.uniform(-8.0, -0.5))) : random_start(random, problem);
+            auto t = i % 4 == 3 ? shaken(random, problem, best, std::pow(10.0, random.uniform(-8.0, -0.5)))
+                                : random_start(random, problem);
             double value = value_of(c, problem, t);
             REQUIRE(value >= least);
             if (i % 4 == 0) value = improve_by_coordinates(random, c, problem, t);
@@ -183,7 +185,7 @@ TEST_CASE("the bound is a bound: nothing from thousands of random starts gets be
             lowest = std::min(lowest, value);
         }
         CHECK(admitted > starts * 9 / 10);
-        CHECK(below_known == 0);  // the certified schedule is the best
+        CHECK(below_known == 0);                    // the certified schedule is the best
         CHECK(lowest <= s.fitness * (1.0 + 1e-6));  // and the starts are good enough to come near it
     }
 }

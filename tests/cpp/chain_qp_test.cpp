@@ -52,8 +52,7 @@ double largest(std::span<const double> x) {
 
 void randomize_constraints(Random& random, Chain& chain, double tight) {
     for (double& s : chain.slack) s = random.uniform() < tight ? (random.below(4) ? 0.0 : 1e-15) : random.uniform(0.0, 0.5);
-    for (std::size_t i = 0; i < chain.size(); ++i)
-        switch (random.below(8)) {
+    for (std::size_t i = 0; i < chain.size(); ++i) switch (random.below(8)) {
             case 0: chain.low[i] = chain.high[i] = 0.0; break;  // fixed
             case 1: chain.low[i] = 0.0; break;                  // touching
             case 2: chain.high[i] = 0.0; break;

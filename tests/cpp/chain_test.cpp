@@ -34,8 +34,7 @@ double chain_cost(const ChainPoints& points, const AnyCost& cost, double discoun
 }
 
 /// The first in lexicographic order of the cheapest of all chains.
-std::vector<ChainPath> every_chain(const ChainPoints& points, const AnyCost& cost, double discount,
-                                   std::size_t max_edges) {
+std::vector<ChainPath> every_chain(const ChainPoints& points, const AnyCost& cost, double discount, std::size_t max_edges) {
     std::vector<ChainPath> best(max_edges, {{}, HUGE_VAL});
     std::vector<std::size_t> nodes;
     const std::function<void(std::size_t)> extend = [&](std::size_t from) {
@@ -180,8 +179,7 @@ TEST_CASE("many points agree with one minimum at a time") {
             }
             rest = next;
             REQUIRE(least == rest.front());
-            if (!nodes.empty())
-                REQUIRE(least == chain_cost({.count = count}, from_matrix(cost, count), 1.0, nodes));
+            if (!nodes.empty()) REQUIRE(least == chain_cost({.count = count}, from_matrix(cost, count), 1.0, nodes));
         }
     }
 }
@@ -256,8 +254,7 @@ TEST_CASE("chains refuse what makes no sense") {
     const auto rows = without_memory(cost, 3);
     CHECK(refuses("points must be at least 2, got 1", [&] { shortest_chains({.count = 1}, first(1), 1); }));
     CHECK(refuses("cost must be 3 * 3 long, got 8 entries", [&] { shortest_chains(three, first(8), 1); }));
-    CHECK(refuses("first must be 3 * 3 long, got 6 entries",
-                  [&] { shortest_chains_with_memory(three, first(6), rows, 1); }));
+    CHECK(refuses("first must be 3 * 3 long, got 6 entries", [&] { shortest_chains_with_memory(three, first(6), rows, 1); }));
     CHECK(refuses("max_edges must be in 1..10000, got 0", [&] { shortest_chains(three, cost, 0); }));
     CHECK(refuses("max_edges", [&] { shortest_chains(three, cost, 10001); }));
     for (double bad : {0.0, -1.0, HUGE_VAL, std::nan("")})
@@ -280,8 +277,7 @@ TEST_CASE("chains refuse what makes no sense") {
     CHECK(refuses("end must be 3 long", [&] { shortest_chains({.count = 3, .end = cost}, cost, 1); }));
     CHECK(refuses("t must be 3 long", [&] { shortest_chains({.count = 3, .spacing = 0.1}, cost, 1); }));
     CHECK(refuses("t[1] must be finite and below", [&] { shortest_chains({.count = 3, .t = first(3)}, cost, 1); }));
-    CHECK(refuses("spacing must be finite and >= 0, got -0.1",
-                  [&] { shortest_chains({.count = 3, .spacing = -0.1}, cost, 1); }));
+    CHECK(refuses("spacing must be finite and >= 0, got -0.1", [&] { shortest_chains({.count = 3, .spacing = -0.1}, cost, 1); }));
 }
 
 TEST_CASE("chains with memory that would take more than 2 GiB are refused") {

@@ -355,6 +355,10 @@ TEST_CASE("chains and error models ask often enough") {
         check_silence("jumps", [&](const ShouldStop& ask) { model->jumps(nodes, carried, ask); });
     check_silence("late_starts", [&](const ShouldStop& ask) { model->late_starts(nodes, ErrorModel::Carried::to_zero, ask); });
     check_silence("improve", [&](const ShouldStop& ask) {
-        model->improve(nodes, {.solver = {Solver::Kind::unipc, 3}, .first = {-2.6, -2.0}, .last = {2.0, 3.0}, .least_gap = 1e-3, .should_stop = ask});
+        model->improve(nodes, {.solver = {Solver::Kind::unipc, 3},
+                               .first = {-2.6, -2.0},
+                               .last = {2.0, 3.0},
+                               .least_gap = 1e-3,
+                               .should_stop = ask});
     });
 }

@@ -216,7 +216,8 @@ TEST_CASE("an exception of the function arrives, from whatever thread") {
             if (++calls > 70) throw std::runtime_error("from f");
             return static_cast<double>(calls);
         };
-        CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {}, 0, team, broken, unasked), "from f", std::runtime_error);
+        CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {}, 0, team, broken, unasked), "from f",
+                             std::runtime_error);
         // the team is not harmed
         const auto after = DifferentialEvolution().minimize(
             kUnitCube, {}, 0, team, [](std::size_t, std::span<const double> x) { return sphere(x); }, unasked);
@@ -231,7 +232,8 @@ TEST_CASE("a checkpoint is passed in every generation, and may end the search") 
     int calls = 0;
     const ShouldStop count = [&] { return ++calls, false; };
     Checkpoint counted(count, always);
-    const auto result = DifferentialEvolution().minimize(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, counted);
+    const auto result =
+        DifferentialEvolution().minimize(kUnitCube, {.max_generations = 7, .tolerance = 0.0}, 0, team, f, counted);
     CHECK(result.generations == 7);
     CHECK(calls > 8);
     const int all = calls;
@@ -241,6 +243,7 @@ TEST_CASE("a checkpoint is passed in every generation, and may end the search") 
     };
     calls = 0;
     Checkpoint stopped(stop, always);
-    CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {.tolerance = 0.0}, 0, team, f, stopped), "enough", std::domain_error);
+    CHECK_THROWS_WITH_AS(DifferentialEvolution().minimize(kUnitCube, {.tolerance = 0.0}, 0, team, f, stopped), "enough",
+                         std::domain_error);
     CHECK(calls == all / 2);
 }

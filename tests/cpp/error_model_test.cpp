@@ -23,8 +23,7 @@ using Carried = ErrorModel::Carried;
 
 std::vector<double> even(double low, double high, std::size_t n) {
     std::vector<double> values(n);
-    for (std::size_t i = 0; i < n; ++i)
-        values[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(n - 1);
+    for (std::size_t i = 0; i < n; ++i) values[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(n - 1);
     values.back() = high;
     return values;
 }
@@ -41,9 +40,8 @@ double rms(const Vector& values) {
 }
 
 /// The error of a solver run on any network, in long double.
-double true_error(const NoiseSchedule& noise, const std::vector<double>& eps, const LongPredict& predict,
-                  const Vector& final, const std::vector<double>& lambdas, Solver solver, Terminal terminal,
-                  double gain = 1.0) {
+double true_error(const NoiseSchedule& noise, const std::vector<double>& eps, const LongPredict& predict, const Vector& final,
+                  const std::vector<double>& lambdas, Solver solver, Terminal terminal, double gain = 1.0) {
     Vector y(eps.begin(), eps.end());
     for (auto& value : y) value *= gain * start_scale(noise, lambdas.front());
     const bool to_zero = terminal != Terminal::t_min;
@@ -111,12 +109,8 @@ struct Line {
     ErrorModel model() const { return {noise, measured()}; }
 };
 
-std::vector<Named> lines() {
-    return {{"vp", sd_noise()}, {"flow", NoiseSchedule::flow(3.0)}, {"ve", NoiseSchedule::edm()}};
-}
-Line line_of(const NoiseSchedule& noise, double end = 2.5) {
-    return {noise, noise.lambda_range().first, end};
-}
+std::vector<Named> lines() { return {{"vp", sd_noise()}, {"flow", NoiseSchedule::flow(3.0)}, {"ve", NoiseSchedule::edm()}}; }
+Line line_of(const NoiseSchedule& noise, double end = 2.5) { return {noise, noise.lambda_range().first, end}; }
 
 /// Gaussian data of variances C: D = C / (C + s^2) y, on its exact trajectory.
 struct Gaussian {
@@ -135,8 +129,7 @@ struct Gaussian {
     Vector state(long double lambda) const {
         const double first = noise.lambda_range().first;
         Vector y(eps.begin(), eps.end());
-        for (std::size_t r = 0; r < y.size(); ++r)
-            y[r] *= start_scale(noise, first) * carried(r, first, lambda);
+        for (std::size_t r = 0; r < y.size(); ++r) y[r] *= start_scale(noise, first) * carried(r, first, lambda);
         return y;
     }
     Vector predict(long double lambda, Vector y) const {
@@ -144,11 +137,10 @@ struct Gaussian {
         return y;
     }
     Vector final() const { return predict(last, state(last)); }
-    double error(const std::vector<double>& lambdas, Solver solver, Terminal terminal,
-                 double gain = 1.0) const {
+    double error(const std::vector<double>& lambdas, Solver solver, Terminal terminal, double gain = 1.0) const {
         return true_error(
-            noise, eps, [this](long double l, const Vector& y) { return predict(l, y); }, final(), lambdas,
-            solver, terminal, gain);
+            noise, eps, [this](long double l, const Vector& y) { return predict(l, y); }, final(), lambdas, solver, terminal,
+            gain);
     }
     /// Teacher nodes and probes, `each` at a level.
     ErrorModel model(std::size_t nodes, std::size_t levels, std::size_t each) const {
@@ -172,8 +164,7 @@ struct Gaussian {
                 m.probe_lambdas.push_back(lambda);
                 for (std::size_t r = 0; r < rank; ++r) {
                     m.probe_errors.push_back((r == i % rank ? 1.0 : 0.0) + random.uniform(-0.2, 0.2));
-                    m.probe_responses.push_back(static_cast<double>(shrink(r, lambda)) *
-                                                m.probe_errors.back());
+                    m.probe_responses.push_back(static_cast<double>(shrink(r, lambda)) * m.probe_errors.back());
                 }
             }
         return {noise, m};
@@ -206,13 +197,10 @@ TEST_CASE("the error is exact on a network that it can represent") {
                         const auto lambdas = nodes_of(noise, n, end);
                         for (const double gain : {1.0, 0.0, -0.7, 1.2}) {
                             const double expected =
-                                true_error(noise, line.eps, line.predict(), line.p(line.high), lambdas,
-                                           solver, terminal, gain);
-                            CHECK(relative_error(model.error(lambdas, solver, terminal, gain), expected) <
-                                  1e-9);
+                                true_error(noise, line.eps, line.predict(), line.p(line.high), lambdas, solver, terminal, gain);
+                            CHECK(relative_error(model.error(lambdas, solver, terminal, gain), expected) < 1e-9);
                         }
-                        CHECK(model.error(lambdas, solver, terminal) ==
-                              model.error(lambdas, solver, terminal, 1.0));
+                        CHECK(model.error(lambdas, solver, terminal) == model.error(lambdas, solver, terminal, 1.0));
                     }
     }
 }
@@ -223,9 +211,7 @@ TEST_CASE("the best gain is the vertex of error^2") {
         for (const Solver solver : kSolvers)
             for (const Terminal terminal : {Terminal::zero, Terminal::t_min, Terminal::skip}) {
                 const auto lambdas = nodes_of(noise, 6, 2.4);
-                const auto square = [&](double gain) {
-                    return std::pow(model.error(lambdas, solver, terminal, gain), 2);
-                };
+                const auto square = [&](double gain) { return std::pow(model.error(lambdas, solver, terminal, gain), 2); };
                 const double down = square(-1.0), none = square(0.0), up = square(1.0);
                 const double vertex = 0.5 * (down - up) / (down - 2.0 * none + up);
                 const double found = model.best_gain(lambdas, solver, terminal);
@@ -239,8 +225,8 @@ TEST_CASE("the best gain is the vertex of error^2") {
 TEST_CASE("the error converges to the solver's own on Gaussian data") {
     for (const auto& [name, noise] : lines())
         for (const bool wide : {false, true}) {
-            const Gaussian data = wide ? Gaussian{noise, {2.0, 0.6, 0.1, 0.02}, {1.0, -0.7, 0.5, 0.9}}
-                                       : Gaussian{noise, {0.3}, {1.0}};
+            const Gaussian data =
+                wide ? Gaussian{noise, {2.0, 0.6, 0.1, 0.02}, {1.0, -0.7, 0.5, 0.9}} : Gaussian{noise, {0.3}, {1.0}};
             // the shortest first; the last has 16 probes at each level or near it, for the 16 of a fit
             const ErrorModel models[] = {data.model(12, 6, wide ? 4 : 1), data.model(40, 24, wide ? 8 : 2),
                                          data.model(160, 160, 16)};
@@ -252,8 +238,7 @@ TEST_CASE("the error converges to the solver's own on Gaussian data") {
                         const auto lambdas = nodes_of(noise, n, 3.0);
                         const double expected = data.error(lambdas, solver, terminal);
                         for (int i = 0; i < 3; ++i)
-                            worst[i] = std::max(
-                                worst[i], std::abs(models[i].error(lambdas, solver, terminal) - expected));
+                            worst[i] = std::max(worst[i], std::abs(models[i].error(lambdas, solver, terminal) - expected));
                     }
             CAPTURE(name);
             CAPTURE(wide);
@@ -290,8 +275,7 @@ TEST_CASE("responses may turn errors") {
     };
     for (const Solver solver : kSolvers) {
         const auto lambdas = nodes_of(line.noise, 7, 2.4);
-        const double expected =
-            true_error(line.noise, line.eps, predict, line.p(line.high), lambdas, solver, Terminal::zero);
+        const double expected = true_error(line.noise, line.eps, predict, line.p(line.high), lambdas, solver, Terminal::zero);
         CHECK(model.error(lambdas, solver, Terminal::zero) == doctest::Approx(expected).epsilon(2e-3));
     }
     // carried along: by the same map, in small steps
@@ -306,8 +290,7 @@ TEST_CASE("responses may turn errors") {
         const long double kept = std::exp(-0.1L);  // 20 steps to 2.5
         for (std::size_t r = 0; r < 2; ++r) error[r] = kept * error[r] + (1.0L - kept) * answer[r];
     }
-    CHECK(model.late_starts(point, Carried::to_zero)[0] ==
-          doctest::Approx(rms(respond(error))).epsilon(5e-3));
+    CHECK(model.late_starts(point, Carried::to_zero)[0] == doctest::Approx(rms(respond(error))).epsilon(5e-3));
 }
 
 TEST_CASE("single steps have the errors of the closed form") {
@@ -322,8 +305,7 @@ TEST_CASE("single steps have the errors of the closed form") {
             for (std::size_t r = 0; r < 2; ++r) {
                 if (carried == Carried::x0) arrived[r] *= data.shrink(r, lambda);
                 // the model's trajectory ends at its last node with the prediction there
-                if (carried == Carried::to_zero)
-                    arrived[r] *= data.carried(r, lambda, data.last) * data.shrink(r, data.last);
+                if (carried == Carried::to_zero) arrived[r] *= data.carried(r, lambda, data.last) * data.shrink(r, data.last);
             }
             // carried in steps of 0.1
             CHECK(found == doctest::Approx(rms(arrived)).epsilon(carried == Carried::to_zero ? 0.05 : 5e-3));
@@ -335,8 +317,7 @@ TEST_CASE("single steps have the errors of the closed form") {
             const auto late = model.late_starts(points, carried);
             REQUIRE(late.size() == n);
             for (std::size_t i = 0; i < n; ++i) {
-                const Vector from = data.state(points[i]), guess = data.predict(points[i], from),
-                             end = data.final();
+                const Vector from = data.state(points[i]), guess = data.predict(points[i], from), end = data.final();
                 for (std::size_t j = 0; j < n; ++j) {
                     CAPTURE(i);
                     CAPTURE(j);
@@ -346,8 +327,7 @@ TEST_CASE("single steps have the errors of the closed form") {
                     }
                     const long double kept = std::exp(static_cast<long double>(points[i]) - points[j]);
                     Vector error = data.state(points[j]);
-                    for (std::size_t r = 0; r < 2; ++r)
-                        error[r] = kept * from[r] + (1.0L - kept) * guess[r] - error[r];
+                    for (std::size_t r = 0; r < 2; ++r) error[r] = kept * from[r] + (1.0L - kept) * guess[r] - error[r];
                     check(costs[i * (n + 1) + j], error, points[j], carried);
                 }
                 Vector last = guess;
@@ -355,8 +335,7 @@ TEST_CASE("single steps have the errors of the closed form") {
                 CHECK(costs[i * (n + 1) + n] == doctest::Approx(rms(last)).epsilon(5e-3));
                 Vector first(data.eps.begin(), data.eps.end());
                 const Vector state = data.state(points[i]);
-                for (std::size_t r = 0; r < 2; ++r)
-                    first[r] = first[r] * start_scale(noise, points[i]) - state[r];
+                for (std::size_t r = 0; r < 2; ++r) first[r] = first[r] * start_scale(noise, points[i]) - state[r];
                 if (rms(first) > 0.02 * rms(state)) check(late[i], first, points[i], carried);
             }
         }
@@ -373,8 +352,8 @@ TEST_CASE("jumps past the teacher's last node follow the final prediction") {
     CHECK(costs[1 * 4 + 3] == doctest::Approx(0.0).epsilon(1e-12));
     const Vector p = line.p(0.0), q = line.q(0.0), to = line.q(3.1);
     const long double kept = std::exp(-3.1L);
-    CHECK(costs[2] == doctest::Approx(rms({kept * q[0] + (1.0L - kept) * p[0] - to[0],
-                                           kept * q[1] + (1.0L - kept) * p[1] - to[1]})));
+    CHECK(costs[2] ==
+          doctest::Approx(rms({kept * q[0] + (1.0L - kept) * p[0] - to[0], kept * q[1] + (1.0L - kept) * p[1] - to[1]})));
 }
 
 TEST_CASE("improve: constraints hold and the error does not rise") {
@@ -392,8 +371,7 @@ TEST_CASE("improve: constraints hold and the error does not rise") {
                         CAPTURE(n);
                         const double first_low = random.uniform(low, 0.7 * low),
                                      first_high = random.uniform(0.6 * low, 0.4 * low);
-                        const double last_low = random.uniform(1.0, 2.0),
-                                     last_high = random.uniform(2.0, high);
+                        const double last_low = random.uniform(1.0, 2.0), last_high = random.uniform(2.0, high);
                         ErrorModel::Search search{.solver = solver,
                                                   .terminal = terminal,
                                                   .first = {first_low, first_high},
@@ -401,8 +379,7 @@ TEST_CASE("improve: constraints hold and the error does not rise") {
                                                   .least_gap = 0.05,
                                                   .caution = caution,
                                                   .max_iterations = 15};
-                        auto start =
-                            random_increasing(random, std::max<std::size_t>(n, 2), first_low, last_high);
+                        auto start = random_increasing(random, std::max<std::size_t>(n, 2), first_low, last_high);
                         start.front() = first_low;
                         start.back() = last_high;
                         start.resize(n);
@@ -410,19 +387,16 @@ TEST_CASE("improve: constraints hold and the error does not rise") {
                         for (std::size_t i = 1; i + 1 < n; ++i)
                             start[i] = std::clamp(start[i], first_low + 0.05 * static_cast<double>(i),
                                                   last_high - 0.05 * static_cast<double>(n - 1 - i));
-                        for (std::size_t i = 1; i < n; ++i)
-                            start[i] = std::max(start[i], start[i - 1] + 0.05);
+                        for (std::size_t i = 1; i < n; ++i) start[i] = std::max(start[i], start[i - 1] + 0.05);
                         const auto found = model.improve(start, search);
                         REQUIRE(found.lambdas.size() == n);
-                        CHECK(found.error ==
-                              doctest::Approx(model.error(found.lambdas, solver, terminal)).epsilon(1e-12));
+                        CHECK(found.error == doctest::Approx(model.error(found.lambdas, solver, terminal)).epsilon(1e-12));
                         CHECK(found.error <= model.error(start, solver, terminal) * (1.0 + 1e-12));
                         CHECK(found.lambdas.front() >= search.first.first);
                         CHECK(found.lambdas.front() <= search.first.second);
                         CHECK(found.lambdas.back() >= search.last.first);
                         CHECK(found.lambdas.back() <= search.last.second);
-                        for (std::size_t i = 1; i < n; ++i)
-                            CHECK(found.lambdas[i] - found.lambdas[i - 1] >= 0.05 - 1e-12);
+                        for (std::size_t i = 1; i < n; ++i) CHECK(found.lambdas[i] - found.lambdas[i - 1] >= 0.05 - 1e-12);
                         CHECK(found.evaluations >= 1);
                         const auto again = model.improve(start, search);
                         CHECK(again.lambdas == found.lambdas);
@@ -435,8 +409,7 @@ TEST_CASE("improve: pinned ends stay, and inner nodes are stationary") {
     const ErrorModel model = data.model(60, 40, 6);
     const auto start = even(-2.2, 2.8, 6);
     for (const Solver solver : {kDdim, Solver{Solver::Kind::dpm_solver_pp, 2}}) {
-        const ErrorModel::Search search{
-            .solver = solver, .first = {-2.2, -2.2}, .last = {2.8, 2.8}, .max_iterations = 200};
+        const ErrorModel::Search search{.solver = solver, .first = {-2.2, -2.2}, .last = {2.8, 2.8}, .max_iterations = 200};
         const auto found = model.improve(start, search);
         CHECK(found.lambdas.front() == -2.2);
         CHECK(found.lambdas.back() == 2.8);
@@ -449,8 +422,7 @@ TEST_CASE("improve: pinned ends stay, and inner nodes are stationary") {
             return (up - model.error(at, solver, Terminal::zero)) / (2.0 * shift);
         };
         double before = 0.0;
-        for (std::size_t i = 1; i + 1 < start.size(); ++i)
-            before = std::max(before, std::abs(slope(start, i)));
+        for (std::size_t i = 1; i + 1 < start.size(); ++i) before = std::max(before, std::abs(slope(start, i)));
         for (std::size_t i = 1; i + 1 < start.size(); ++i) {
             CAPTURE(i);
             // Gauss and Newton's method converges slowly where much error is left; it stops at gains of 1e-4
@@ -470,16 +442,13 @@ TEST_CASE("improve: caution keeps schedules near their start") {
     const auto start = even(-2.2, 2.8, 6);
     double moved_before = HUGE_VAL;
     for (const double caution : {0.0, 0.3, 3.0, 100.0}) {
-        const auto found =
-            model.improve(start, {.first = {-2.3, -1.0}, .last = {1.0, 3.0}, .caution = caution});
+        const auto found = model.improve(start, {.first = {-2.3, -1.0}, .last = {1.0, 3.0}, .caution = caution});
         const double error = model.error(start, kDdim, Terminal::zero);
         double moved = 0.0;
         for (std::size_t i = 1; i < start.size(); ++i)
-            moved +=
-                std::pow(std::log((found.lambdas[i] - found.lambdas[i - 1]) / (start[i] - start[i - 1])), 2);
+            moved += std::pow(std::log((found.lambdas[i] - found.lambdas[i - 1]) / (start[i] - start[i - 1])), 2);
         CHECK(moved <= moved_before * (1.0 + 1e-6));
-        CHECK(found.error * found.error + caution * caution * error * error * moved <=
-              error * error * (1.0 + 1e-12));
+        CHECK(found.error * found.error + caution * caution * error * error * moved <= error * error * (1.0 + 1e-12));
         moved_before = moved;
     }
     CHECK(moved_before < 1e-3);
@@ -488,8 +457,7 @@ TEST_CASE("improve: caution keeps schedules near their start") {
 TEST_CASE("improve: starts are moved into the ranges; no room is refused") {
     const ErrorModel model = line_of(sd_noise()).model();
     const std::vector<double> start{-0.5, 0.0, 0.01, 3.0};
-    const auto found = model.improve(
-        start, {.first = {-2.0, -1.0}, .last = {0.5, 1.0}, .least_gap = 0.1, .max_iterations = 0});
+    const auto found = model.improve(start, {.first = {-2.0, -1.0}, .last = {0.5, 1.0}, .least_gap = 0.1, .max_iterations = 0});
     CHECK(found.lambdas == std::vector<double>{-1.0, 0.0, 0.1, 1.0});
     CHECK(found.evaluations == 1);
     // exactly as much room as there must be: all is decided, whatever the rounding
@@ -497,16 +465,13 @@ TEST_CASE("improve: starts are moved into the ranges; no room is refused") {
     for (int i = 0; i < 2000; ++i) {
         const double low = random.uniform(-2.0, 0.0), gap = random.uniform(0.02, 0.5);
         const double high = low + 3.0 * gap;
-        const ErrorModel::Search search{
-            .first = {low, low}, .last = {high, high}, .least_gap = gap, .max_iterations = 2};
+        const ErrorModel::Search search{.first = {low, low}, .last = {high, high}, .least_gap = gap, .max_iterations = 2};
         if (high - low < 3.0 * gap) continue;
         const auto tight = model.improve(start, search);
         for (std::size_t k = 0; k < 4; ++k)
             CHECK(tight.lambdas[k] == doctest::Approx(low + gap * static_cast<double>(k)).epsilon(1e-9));
     }
-    CHECK(refuses("least_gap", [&] {
-        model.improve(start, {.first = {0.0, 0.0}, .last = {0.2, 0.2}, .least_gap = 0.1});
-    }));
+    CHECK(refuses("least_gap", [&] { model.improve(start, {.first = {0.0, 0.0}, .last = {0.2, 0.2}, .least_gap = 0.1}); }));
     // a single node is both ends
     const std::vector<double> one{0.0};
     CHECK(model.improve(one, {.first = {-2.0, 0.5}, .last = {0.2, 1.0}}).lambdas[0] >= 0.2);
@@ -548,9 +513,8 @@ TEST_CASE("measurements that make no sense are refused") {
     refused("rank", [](Measurements& m) { m.rank = 0; });
     refused("lambdas must be at least 4 nodes", [](Measurements& m) { m.lambdas.resize(3); });
     refused("probe_lambdas must be at least 1", [](Measurements& m) { m.probe_lambdas.clear(); });
-    for (std::vector<double> Measurements::*field :
-         {&Measurements::x0, &Measurements::states, &Measurements::eps, &Measurements::probe_errors,
-          &Measurements::probe_responses}) {
+    for (std::vector<double> Measurements::*field : {&Measurements::x0, &Measurements::states, &Measurements::eps,
+                                                     &Measurements::probe_errors, &Measurements::probe_responses}) {
         const std::string_view name = field == &Measurements::x0             ? "x0"
                                       : field == &Measurements::states       ? "states"
                                       : field == &Measurements::eps          ? "eps"
@@ -566,12 +530,9 @@ TEST_CASE("measurements that make no sense are refused") {
     refused("lambda", [](Measurements& m) { m.lambdas[0] = -50.0; });
     refused("lambda", [](Measurements& m) { m.lambdas.back() = 50.0; });
     refused("probe_lambdas[3] must be finite", [](Measurements& m) { m.probe_lambdas[3] = kNaN; });
-    refused("probe_lambdas[3] must be in",
-            [](Measurements& m) { m.probe_lambdas[3] = m.lambdas.back() + 1e-9; });
-    refused("probe_lambdas[3] must be in",
-            [](Measurements& m) { m.probe_lambdas[3] = m.lambdas.front() - 1e-9; });
-    refused("probe_errors[2] must be a row that is not 0",
-            [](Measurements& m) { m.probe_errors[4] = m.probe_errors[5] = 0.0; });
+    refused("probe_lambdas[3] must be in", [](Measurements& m) { m.probe_lambdas[3] = m.lambdas.back() + 1e-9; });
+    refused("probe_lambdas[3] must be in", [](Measurements& m) { m.probe_lambdas[3] = m.lambdas.front() - 1e-9; });
+    refused("probe_errors[2] must be a row that is not 0", [](Measurements& m) { m.probe_errors[4] = m.probe_errors[5] = 0.0; });
     refused("eps must be a row that is not 0", [](Measurements& m) { m.eps = {0.0, 0.0}; });
 }
 
@@ -579,7 +540,8 @@ TEST_CASE("nodes whose squares would not fit into memory are refused") {
     const ErrorModel model = line_of(sd_noise()).model();
     std::vector<double> nodes(10001);
     for (std::size_t i = 0; i < nodes.size(); ++i) nodes[i] = -2.0 + 3e-4 * static_cast<double>(i);
-    CHECK(refuses("lambdas must be at most 10000 levels, got 10001 levels", [&] { model.jumps(nodes, ErrorModel::Carried::no); }));
+    CHECK(
+        refuses("lambdas must be at most 10000 levels, got 10001 levels", [&] { model.jumps(nodes, ErrorModel::Carried::no); }));
     CHECK(refuses("start must be at most 1000 nodes, got 1001 nodes", [&] {
         model.improve(std::span(nodes).first(1001), {.first = {-2, 0}, .last = {0, 1}, .least_gap = 1e-5});
     }));
@@ -589,11 +551,11 @@ TEST_CASE("nodes whose squares would not fit into memory are refused") {
 TEST_CASE("schedules and searches that make no sense are refused") {
     const ErrorModel model = line_of(sd_noise()).model();
     constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-    const std::vector<double> good{-1.0, 0.0, 1.0}, none, swapped{0.0, -1.0}, equal{0.0, 0.0},
-        outside{-20.0, 0.0}, nan{0.0, kNaN}, one{0.0};
-    for (const Solver solver : {Solver{Solver::Kind::ddim, 2}, Solver{Solver::Kind::ddim, 0},
-                                Solver{Solver::Kind::dpm_solver_pp, 3}, Solver{Solver::Kind::unipc, 4},
-                                Solver{Solver::Kind::unipc, -1}}) {
+    const std::vector<double> good{-1.0, 0.0, 1.0}, none, swapped{0.0, -1.0}, equal{0.0, 0.0}, outside{-20.0, 0.0},
+        nan{0.0, kNaN}, one{0.0};
+    for (const Solver solver :
+         {Solver{Solver::Kind::ddim, 2}, Solver{Solver::Kind::ddim, 0}, Solver{Solver::Kind::dpm_solver_pp, 3},
+          Solver{Solver::Kind::unipc, 4}, Solver{Solver::Kind::unipc, -1}}) {
         CHECK(refuses("order must be in 1..", [&] { model.error(good, solver, Terminal::zero); }));
         CHECK(refuses("order must be in 1..", [&] { model.best_gain(good, solver, Terminal::zero); }));
         CHECK(refuses("order must be in 1..", [&] {
@@ -610,8 +572,7 @@ TEST_CASE("schedules and searches that make no sense are refused") {
         const auto improve = [&] { model.improve(*bad, {.first = {-1, 0}, .last = {1, 2}}); };
         CHECK((refuses("start", improve) || refuses("lambda", improve)));
     }
-    for (const double gain : {kNaN, HUGE_VAL})
-        CHECK(refuses("gain", [&] { model.error(good, kDdim, Terminal::zero, gain); }));
+    for (const double gain : {kNaN, HUGE_VAL}) CHECK(refuses("gain", [&] { model.error(good, kDdim, Terminal::zero, gain); }));
     CHECK(refuses("kind must be one", [&] { model.error(good, {static_cast<Solver::Kind>(3), 1}, Terminal::zero); }));
     CHECK(refuses("terminal must be one", [&] { model.error(good, kDdim, static_cast<Terminal>(3)); }));
     CHECK(refuses("max_iterations", [&] { model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .max_iterations = -1}); }));
@@ -623,11 +584,7 @@ TEST_CASE("schedules and searches that make no sense are refused") {
     CHECK(refuses("last", [&] { model.improve(good, {.first = {-1.0, 0.0}, .last = {kNaN, 1}}); }));
     CHECK(refuses("last", [&] { model.improve(good, {.first = {-1.0, 0.0}, .last = {1, kNaN}}); }));
     for (const double gap : {0.0, -0.1, kNaN, HUGE_VAL, 3.0})
-        CHECK(refuses("least_gap", [&] {
-            model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .least_gap = gap});
-        }));
+        CHECK(refuses("least_gap", [&] { model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .least_gap = gap}); }));
     for (const double caution : {-0.1, kNaN, HUGE_VAL})
-        CHECK(refuses("caution", [&] {
-            model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .caution = caution});
-        }));
+        CHECK(refuses("caution", [&] { model.improve(good, {.first = {-1, 0}, .last = {1, 2}, .caution = caution}); }));
 }

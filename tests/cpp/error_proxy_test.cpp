@@ -39,8 +39,7 @@ TEST_CASE("the power proxy is sigma^p / alpha, with its derivatives") {
             const auto proxy = ErrorProxy::power(p);
             CHECK(proxy.is_power());
             CHECK(proxy.p() == p);
-            for (int i = 0; i < 50; ++i)
-                check_proxy(proxy, noise, reference_proxy(noise.family(), p), random.uniform(-8.0, 8.0));
+            for (int i = 0; i < 50; ++i) check_proxy(proxy, noise, reference_proxy(noise.family(), p), random.uniform(-8.0, 8.0));
         }
     CHECK(ErrorProxy::power(2.0).p() == 2.0);
 }
@@ -63,7 +62,9 @@ TEST_CASE("a table proxy is the monotone cubic of log(value), with its derivativ
         const ReferenceCubic cubic(to_real(lambda), log_value);
         for (int i = 0; i < 100; ++i) {
             const double at = random.uniform(-7.0, 7.0);
-            if (!cubic.near_node(at, 3e-3)) check_proxy(proxy, noise, [&](Real l) { return std::exp(cubic(l)); }, at);
+            if (!cubic.near_node(at, 3e-3))
+                check_proxy(
+                    proxy, noise, [&](Real l) { return std::exp(cubic(l)); }, at);
         }
         for (std::size_t i = 0; i < n; ++i) CHECK(relative_error(proxy.value(noise, lambda[i]), value[i]) < 1e-14);
     }

@@ -50,14 +50,18 @@ Case random_case(int number) {
     const auto [t_low, t_high] = noise.t_range();
     const double width = t_high - t_low;
     const auto range = [&](double from, double to) {
-        const double a = t_low + width * random.uniform(from, to), b = random.below(4) ? t_low + width * random.uniform(from, to) : a;
+        const double a = t_low + width * random.uniform(from, to),
+                     b = random.below(4) ? t_low + width * random.uniform(from, to) : a;
         return std::pair(std::min(a, b), std::max(a, b));
     };
     o.t_min = range(0.0, 0.2);
     o.t_max = range(0.7, 1.0);
     switch (random.below(8)) {
         case 0: o.t_max->first = o.t_min->second; break;  // the ranges touch
-        case 1: o.t_min->first = t_low; o.t_max->second = t_high; break;
+        case 1:
+            o.t_min->first = t_low;
+            o.t_max->second = t_high;
+            break;
         default: break;
     }
     const double most = c.room() / std::max(1, c.intervals());
@@ -141,7 +145,8 @@ void compare_with_bilevel(int number, Tally& tally) {
     tally.collapsed += exact.status == Status::collapsed;
 }
 
-Case named(const NoiseSchedule& noise, int nfe, std::optional<double> spacing, double p = 2.0, Terminal terminal = Terminal::t_min) {
+Case named(const NoiseSchedule& noise, int nfe, std::optional<double> spacing, double p = 2.0,
+           Terminal terminal = Terminal::t_min) {
     Case c{"", noise, nfe, {}};
     c.options.search = Search::exact;
     c.options.terminal = terminal;
@@ -234,7 +239,8 @@ TEST_CASE("exact is the default for MEP") {
 TEST_CASE("1 and 2 calls, every terminal") {
     for (const auto& [name, noise] : every_schedule()) {
         CAPTURE(name);
-        for (auto [terminal, p] : {std::pair{Terminal::zero, 2.0}, {Terminal::t_min, 2.0}, {Terminal::t_min, 4.0}, {Terminal::skip, 0.5}}) {
+        for (auto [terminal, p] :
+             {std::pair{Terminal::zero, 2.0}, {Terminal::t_min, 2.0}, {Terminal::t_min, 4.0}, {Terminal::skip, 0.5}}) {
             CAPTURE(p);
             Case c = named(noise, 1, 0.0, p, terminal);
             const auto [low, high] = noise.t_range();
@@ -250,8 +256,9 @@ TEST_CASE("1 and 2 calls, every terminal") {
                 // one interval: no pair of ends is better
                 for (int i = 0; i <= 8; ++i)
                     for (int j = 0; j <= 8; ++j) {
-                        const double nodes[] = {std::min(c.options.t_max->first + (high - c.options.t_max->first) * i / 8.0, high),
-                                                low + (c.options.t_min->second - low) * j / 8.0};
+                        const double nodes[] = {
+                            std::min(c.options.t_max->first + (high - c.options.t_max->first) * i / 8.0, high),
+                            low + (c.options.t_min->second - low) * j / 8.0};
                         double lambdas[2];
                         noise.lambda(nodes, lambdas);
                         CHECK(one.fitness <= mep(noise, lambdas, *c.options.proxy) * (1.0 + 1e-12));
@@ -366,8 +373,8 @@ TEST_CASE("the soft problem lies below the hard one, and meets it as gamma grows
         double spacing, p;
     };
     for (const auto& [noise, nfe, spacing, p] :
-         {Soft{sd_noise(), 6, 0.14, 2.0}, Soft{golden_noise("ddpm_linear"), 8, 0.1, 3.0}, Soft{NoiseSchedule::flow(3.0), 5, 0.15, 2.0},
-          Soft{NoiseSchedule::edm(), 7, 0.12, 1.5}}) {
+         {Soft{sd_noise(), 6, 0.14, 2.0}, Soft{golden_noise("ddpm_linear"), 8, 0.1, 3.0},
+          Soft{NoiseSchedule::flow(3.0), 5, 0.15, 2.0}, Soft{NoiseSchedule::edm(), 7, 0.12, 1.5}}) {
         const std::string name(to_string(noise.family()));
         CAPTURE(name);
         Case c = named(noise, nfe, spacing, p);
@@ -494,4 +501,3 @@ TEST_CASE("exact gives the same bits in every run, with any threads and seed" * 
         CHECK(identical(first, optimize(c.noise, c.nfe, c.options)));
     }
 }
-

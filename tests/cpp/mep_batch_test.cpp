@@ -21,8 +21,7 @@ struct Batch {
 };
 
 /// Both entry points, which have to give the same values.
-Batch evaluate(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes,
-               const ErrorProxy& proxy) {
+Batch evaluate(const NoiseSchedule& noise, std::span<const double> lambdas, std::size_t nodes, const ErrorProxy& proxy) {
     Batch batch{std::vector<double>(lambdas.size() / nodes), std::vector<double>(lambdas.size())};
     mep_gradient_batch(noise, lambdas, nodes, proxy, batch.values, batch.gradients);
     std::vector<double> values(batch.values.size());
@@ -59,9 +58,7 @@ const std::vector<NoiseSchedule>& power_families() {
     return all;
 }
 
-ErrorProxy table_proxy() {
-    return ErrorProxy::table(std::vector{-3.0, -1.0, 0.2, 2.0}, std::vector{9.0, 3.0, 2.9, 0.2});
-}
+ErrorProxy table_proxy() { return ErrorProxy::table(std::vector{-3.0, -1.0, 0.2, 2.0}, std::vector{9.0, 3.0, 2.9, 0.2}); }
 
 constexpr double kPowers[] = {0.0, 0.5, 1.0, 2.0, 2.5, 2.7, 3.0};
 constexpr std::size_t kRows[] = {0, 1, 3, 4, 7, 64}, kNodes[] = {1, 2, 11, 101};
@@ -211,7 +208,6 @@ TEST_CASE("a batch refuses what makes no sense") {
         for (double bad : {std::nan(""), HUGE_VAL, -HUGE_VAL, 170.1, -170.1}) {
             auto rows = lambdas;
             rows[6] = bad;
-            CHECK(refuses("lambdas[1][2] must be within [-170, 170], got ",
-                          [&] { mep_batch(noise, rows, 4, any, three); }));
+            CHECK(refuses("lambdas[1][2] must be within [-170, 170], got ", [&] { mep_batch(noise, rows, 4, any, three); }));
         }
 }

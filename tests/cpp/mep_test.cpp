@@ -41,7 +41,8 @@ Derivatives expected_derivatives(std::span<const double> lambdas, const RealFunc
         // only the two intervals of node i matter
         const std::size_t first = i > 0 ? i - 1 : 0, last = std::min(i + 1, n - 1);
         const auto along = [&](Real value) {
-            std::vector<Real> y(x.begin() + static_cast<std::ptrdiff_t>(first), x.begin() + static_cast<std::ptrdiff_t>(last) + 1);
+            std::vector<Real> y(x.begin() + static_cast<std::ptrdiff_t>(first),
+                                x.begin() + static_cast<std::ptrdiff_t>(last) + 1);
             y[i - first] = value;
             return reference_mep(y, proxy);
         };
@@ -103,7 +104,8 @@ TEST_CASE("MEP, gradient and Hessian agree with eq. 8 in long double") {
                 CAPTURE(to_string(noise.family()));
                 CAPTURE(p);
                 CAPTURE(intervals);
-                const auto lambdas = random_increasing(random, intervals + 1, random.uniform(-6.0, -1.0), random.uniform(0.0, 6.0));
+                const auto lambdas =
+                    random_increasing(random, intervals + 1, random.uniform(-6.0, -1.0), random.uniform(0.0, 6.0));
                 check_derivatives(noise, lambdas, ErrorProxy::power(p), reference_proxy(noise.family(), p));
             }
 }
@@ -136,7 +138,8 @@ TEST_CASE("MEP of a table proxy and of a general noise schedule") {
     };
     int checked = 0;
     for (int repeat = 0; repeat < 60; ++repeat) {
-        const auto lambdas = random_increasing(random, 2 + random.below(10), random.uniform(-4.0, -2.0), random.uniform(1.0, 4.0));
+        const auto lambdas =
+            random_increasing(random, 2 + random.below(10), random.uniform(-4.0, -2.0), random.uniform(1.0, 4.0));
         if (clear_of(cubic, lambdas)) {
             ++checked;
             for (const auto& noise : families())
@@ -145,9 +148,8 @@ TEST_CASE("MEP of a table proxy and of a general noise schedule") {
         if (clear_of(log_sigma_of, lambdas)) {
             ++checked;
             for (double p : kPowers)  // sigma^p / alpha, alpha = sigma e^lambda
-                check_derivatives(general, lambdas, ErrorProxy::power(p), [&](Real l) {
-                    return std::exp((static_cast<Real>(p) - 1) * log_sigma_of(l) - l);
-                });
+                check_derivatives(general, lambdas, ErrorProxy::power(p),
+                                  [&](Real l) { return std::exp((static_cast<Real>(p) - 1) * log_sigma_of(l) - l); });
         }
     }
     CHECK(checked > 60);

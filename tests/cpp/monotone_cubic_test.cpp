@@ -15,7 +15,8 @@ using namespace hso::test;
 
 TEST_CASE("monotone cubic agrees with SciPy's PchipInterpolator") {
     Checkpoint unasked;
-    const MonotoneCubic cubic(std::vector{-2.0, -1.3, -0.2, 0.1, 1.7, 2.0}, std::vector{3.0, 2.5, 2.5, 0.75, -1.25, 0.5}, unasked);
+    const MonotoneCubic cubic(std::vector{-2.0, -1.3, -0.2, 0.1, 1.7, 2.0}, std::vector{3.0, 2.5, 2.5, 0.75, -1.25, 0.5},
+                              unasked);
     constexpr double scipy[][4] = {
         {-1.75, 2.7517310495626823, -0.9384110787172012, 0.8827340459993522},
         {-1.0, 2.5, 0.0, 0.0},

@@ -47,8 +47,8 @@ inline Vector integral(const Vector& places, const std::vector<Vector>& values, 
 /// The solvers from what they are: exponential integrators of a polynomial through predictions (UniPC, Zhao
 /// et al. 2023, of order 1 with its corrector or 2 without: the slope at half weight), or of the newest
 /// prediction and half a slope (2M, Lu et al. 2022).
-inline Vector reference_solver(const std::vector<double>& lambdas, bool to_zero, Solver solver,
-                               const LongPredict& predict, Vector y) {
+inline Vector reference_solver(const std::vector<double>& lambdas, bool to_zero, Solver solver, const LongPredict& predict,
+                               Vector y) {
     const std::size_t steps = lambdas.size() - (to_zero ? 0 : 1);
     std::vector<Vector> outputs;
     const auto step = [&](const Vector& from, std::size_t i, std::size_t order, bool corrected, bool unipc) {

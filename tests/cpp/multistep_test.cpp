@@ -23,12 +23,11 @@ constexpr Solver kSolvers[] = {
 template <class Number>
 void ask(Number lambda, const Number* y, Number* x0) {
     for (std::size_t r = 0; r < kSize; ++r)
-        x0[r] = std::tanh(y[(r + 1) % kSize] / (1 + std::exp(-lambda))) +
-                std::sin(lambda + static_cast<Number>(r)) / 2;
+        x0[r] = std::tanh(y[(r + 1) % kSize] / (1 + std::exp(-lambda))) + std::sin(lambda + static_cast<Number>(r)) / 2;
 }
 
-std::vector<double> run(Solver solver, const std::vector<double>& lambdas, bool to_zero,
-                        std::vector<double> y, std::vector<double>* asked = nullptr) {
+std::vector<double> run(Solver solver, const std::vector<double>& lambdas, bool to_zero, std::vector<double> y,
+                        std::vector<double>* asked = nullptr) {
     detail::Multistep multistep(solver, kSize);
     const auto predict = [&](double lambda, std::span<const double> at, std::span<double> x0) {
         if (asked) asked->push_back(lambda);
@@ -52,8 +51,7 @@ TEST_CASE("multistep solvers are exponential integrators of what their papers sa
                 const std::size_t nodes = steps + (to_zero ? 0 : 1);
                 // gaps from a tenth of the mean one: h from 0.03 to several
                 const auto lambdas = random_increasing(random, std::max<std::size_t>(nodes, 2), -4.0, 3.0);
-                const std::vector<double> used(lambdas.begin(),
-                                               lambdas.begin() + static_cast<std::ptrdiff_t>(nodes));
+                const std::vector<double> used(lambdas.begin(), lambdas.begin() + static_cast<std::ptrdiff_t>(nodes));
                 const std::vector<double> start{30.0, -20.0, 5.0};
                 const auto expected = reference_solver(used, to_zero, solver,
                                                        [](long double lambda, const Vector& y) {
@@ -64,8 +62,7 @@ TEST_CASE("multistep solvers are exponential integrators of what their papers sa
                                                        {start.begin(), start.end()});
                 std::vector<double> asked;
                 const auto found = run(solver, used, to_zero, start, &asked);
-                CHECK(asked ==
-                      std::vector<double>(used.begin(), used.begin() + static_cast<std::ptrdiff_t>(steps)));
+                CHECK(asked == std::vector<double>(used.begin(), used.begin() + static_cast<std::ptrdiff_t>(steps)));
                 CHECK(relative_error(found, std::vector<double>(expected.begin(), expected.end())) < 1e-12);
             }
 }

@@ -107,7 +107,8 @@ TEST_CASE("Newton over t ends at a stationary point within all constraints, from
                 CAPTURE(p);
                 CAPTURE(nfe);
                 const auto wanted = random.below(2) ? std::nullopt : std::optional(random.uniform(0.0, 0.9) / nfe);
-                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = wanted});
+                const auto problem =
+                    make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = wanted});
                 auto t = random_start(random, problem);
                 Checkpoint unasked;
                 Newton newton(problem, unasked);
@@ -128,7 +129,8 @@ TEST_CASE("Newton over t ends at a stationary point within all constraints, from
 
 TEST_CASE("Newton goes on where the Hessian is indefinite") {
     // after two steps MEP is concave in most of the nodes, and Newton's quadratic program has no minimum
-    const auto problem = make_problem(NoiseSchedule::edm(), 5, {.proxy = ErrorProxy::power(4.0), .limits = Limits::published, .d_min = 0.0});
+    const auto problem =
+        make_problem(NoiseSchedule::edm(), 5, {.proxy = ErrorProxy::power(4.0), .limits = Limits::published, .d_min = 0.0});
     std::vector t = {0.96885284466487642, 0.92196201209641704, 0.5889201742216954, 0.39624685305692409, 0.020195786654886177};
     const double before = value_of(problem, t);
     Checkpoint unasked;
@@ -142,7 +144,8 @@ TEST_CASE("Newton goes on where the Hessian is indefinite") {
         const int nfe = 2 + static_cast<int>(random.below(7));
         const auto& noise = smooth_schedules()[random.below(smooth_schedules().size())];
         const auto proxy = ErrorProxy::power(random.uniform(2.5, 4.0));
-        const auto any = make_problem(noise, nfe, {.proxy = proxy, .limits = Limits::published, .d_min = random.below(2) ? 0.0 : 0.5 / nfe});
+        const auto any =
+            make_problem(noise, nfe, {.proxy = proxy, .limits = Limits::published, .d_min = random.below(2) ? 0.0 : 0.5 / nfe});
         auto x = random_start(random, any);
         Newton(any, unasked).minimize(x, any.t_max, any.t_min, kEvaluations, true);
         CHECK(stationarity(any, x, any.t_max, any.t_min) < 1e-5);
@@ -156,11 +159,12 @@ TEST_CASE("Newton over t and over lambda agrees with SLSQP" * doctest::test_suit
     for (const auto& noise : schedules)
         for (int nfe : {3, 5, 10}) {
             const std::string name(to_string(noise.family()));
-                CAPTURE(name);
+            CAPTURE(name);
             CAPTURE(nfe);
             const auto problem = make_problem(noise, nfe, {.limits = Limits::published, .d_min = 0.5 / nfe});
             Checkpoint unasked;
-            LowerLevel newton(problem, LocalSolver::newton, kEvaluations, unasked), slsqp(problem, LocalSolver::slsqp, kEvaluations, unasked);
+            LowerLevel newton(problem, LocalSolver::newton, kEvaluations, unasked),
+                slsqp(problem, LocalSolver::slsqp, kEvaluations, unasked);
             const Psi psi{random.uniform(3.0, 16.0), random.uniform(problem.t_min.first, problem.t_min.second),
                           random.uniform(problem.t_max.first, problem.t_max.second)};
             std::vector<double> a(problem.nodes()), b(problem.nodes());
@@ -182,7 +186,8 @@ TEST_CASE("Newton over lambda: the inner gradient vanishes and the ends stay to 
                 CAPTURE(name);
                 CAPTURE(p);
                 CAPTURE(nfe);
-                const auto problem = make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = 0.0});
+                const auto problem =
+                    make_problem(noise, nfe, {.proxy = ErrorProxy::power(p), .limits = Limits::published, .d_min = 0.0});
                 auto lambdas = random_increasing(random, problem.nodes(), random.uniform(-4.0, -2.0), random.uniform(1.0, 4.0));
                 const std::size_t n = lambdas.size();
                 const double first = lambdas.front(), last = lambdas.back(), before = mep(noise, lambdas, problem.proxy);
@@ -215,7 +220,8 @@ TEST_CASE("on a rough table blocks of tied nodes settle where no shift of theirs
     for (int repeat = 0; repeat < 60; ++repeat) {
         CAPTURE(repeat);
         const auto noise = rough_table(random);
-        const auto problem = make_problem(noise, 8, {.proxy = ErrorProxy::power(random.uniform(0.8, 1.3)), .limits = Limits::published, .d_min = 0.06});
+        const auto problem = make_problem(
+            noise, 8, {.proxy = ErrorProxy::power(random.uniform(0.8, 1.3)), .limits = Limits::published, .d_min = 0.06});
         auto t = random_start(random, problem);
         const double before = value_of(problem, t);
         Checkpoint unasked;
@@ -223,7 +229,8 @@ TEST_CASE("on a rough table blocks of tied nodes settle where no shift of theirs
         check_result(problem, t, problem.t_max, problem.t_min, result.value, before);
         kinked += result.kinked;
         for (std::size_t first = 0, last = 0; first < t.size(); first = last + 1) {
-            for (last = first; last + 1 < t.size() && t[last] - t[last + 1] <= problem.spacing + 1e-10; ++last) {}
+            for (last = first; last + 1 < t.size() && t[last] - t[last + 1] <= problem.spacing + 1e-10; ++last) {
+            }
             if (first == 0 || last + 1 == t.size()) continue;
             floating += last > first;
             // to the next entry that a node of the block meets on either side, where lambda(t) has its next kink

@@ -113,7 +113,8 @@ TEST_CASE("the smoothed curvature of a fine table is that of the function it was
     const auto uniform = NoiseSchedule::from_alphas_cumprod(uniform_cumprod), uneven = NoiseSchedule::from_table(t, alpha, sigma);
     for (double at = 0.03; at < 0.99; at += 0.0173) {
         CAPTURE(at);
-        const double expected = lambda_curve(smooth, at).d2, scale = std::abs(expected) + std::pow(lambda_curve(smooth, at).d1, 2);
+        const double expected = lambda_curve(smooth, at).d2,
+                     scale = std::abs(expected) + std::pow(lambda_curve(smooth, at).d1, 2);
         CHECK(std::abs(lambda_curve(uniform, at).d2 - expected) < 0.02 * scale);
         CHECK(std::abs(lambda_curve(uneven, at).d2 - expected) < 0.02 * scale);
         // and not that of the straight pieces, whose curvature is the family's alone
@@ -128,7 +129,8 @@ TEST_CASE("bounds of dt/dlambda hold every slope of t(lambda) between two edges"
         CAPTURE(name);
         const auto [least, most] = noise.lambda_range();
         for (int i = 0; i < 60; ++i) {
-            const double width = (most - least) * std::exp(random.uniform(-12.0, 0.0)), a = random.uniform(least - 0.1 * width, most);
+            const double width = (most - least) * std::exp(random.uniform(-12.0, 0.0)),
+                         a = random.uniform(least - 0.1 * width, most);
             const double b = a + width, from = std::max(a, least), to = std::min(b, most);
             CAPTURE(a);
             CAPTURE(b);

@@ -106,8 +106,7 @@ TEST_CASE("lambda of the continuous schedules agrees with their formulas") {
             CAPTURE(t);
             const Real expected = lambda(t);
             const Real to_neighbour = std::abs(lambda(std::nextafter(t, 0.0)) - expected);  // steep near the cosine's t = 1
-            REQUIRE(std::abs(static_cast<Real>(noise.lambda(t)) - expected) <
-                    1e-12L * (1 + std::abs(expected)) + to_neighbour);
+            REQUIRE(std::abs(static_cast<Real>(noise.lambda(t)) - expected) < 1e-12L * (1 + std::abs(expected)) + to_neighbour);
         }
     }
 }
@@ -242,9 +241,9 @@ TEST_CASE("lambda_slope agrees with differences, from the right at a table's ent
             }
             // one-sided: right of every entry but the last
             const Real side = i + 1 < n ? step : -step, x = entry;
-            const Real one_sided =
-                (-25 * lambda(x) + 48 * lambda(x + side) - 36 * lambda(x + 2 * side) + 16 * lambda(x + 3 * side) - 3 * lambda(x + 4 * side)) /
-                (12 * side);
+            const Real one_sided = (-25 * lambda(x) + 48 * lambda(x + side) - 36 * lambda(x + 2 * side) +
+                                    16 * lambda(x + 3 * side) - 3 * lambda(x + 4 * side)) /
+                                   (12 * side);
             REQUIRE(relative_error(noise.lambda_slope(entry).dlambda_dt, one_sided) < 1e-8);
         }
     }
@@ -277,7 +276,8 @@ TEST_CASE("from_betas is the cumulative product") {
     const std::vector betas = {0.1, 0.2, 0.4};
     const auto noise = NoiseSchedule::from_betas(betas);
     const auto direct = NoiseSchedule::from_alphas_cumprod(std::vector{0.9, 0.72, 0.432});
-    for (double t : {1.0 / 3.0, 0.5, 2.0 / 3.0, 0.9, 1.0}) CHECK(noise.lambda(t) == doctest::Approx(direct.lambda(t)).epsilon(1e-14));
+    for (double t : {1.0 / 3.0, 0.5, 2.0 / 3.0, 0.9, 1.0})
+        CHECK(noise.lambda(t) == doctest::Approx(direct.lambda(t)).epsilon(1e-14));
 }
 
 TEST_CASE("t = 1 is the last finite lambda of flow and cosine") {
@@ -492,7 +492,9 @@ TEST_CASE("numbers whose lambda would overflow or coincide are refused by name")
     CHECK(refuses("beta_min and beta_max must be such", [] { NoiseSchedule::vp_linear(1e-320, 1e-320); }));
     CHECK(refuses("beta_min and beta_max must be such", [] { NoiseSchedule::vp_linear(0.1, 1e300); }));
     const double next = std::nextafter(1e-5, 0.0);
-    CHECK(refuses("alphas_cumprod[2] must be further below", [&] { NoiseSchedule::from_alphas_cumprod(std::vector{0.5, 1e-5, next}); }));
+    CHECK(refuses("alphas_cumprod[2] must be further below", [&] {
+        NoiseSchedule::from_alphas_cumprod(std::vector{0.5, 1e-5, next});
+    }));
     CHECK(refuses("alpha/sigma must be such", [] {
         NoiseSchedule::from_table(std::vector{0.1, 1.0}, std::vector{0.9, 1e-30}, std::vector{0.1, 1.0});
     }));

@@ -113,7 +113,8 @@ TEST_CASE("the published search ends as low as SciPy's run of it" * doctest::tes
     }
 }
 
-TEST_CASE("the published search misses its own spacing at nfe 6 where bilevel keeps it at a lower fitness" * doctest::test_suite("nlopt")) {
+TEST_CASE("the published search misses its own spacing at nfe 6 where bilevel keeps it at a lower fitness" *
+          doctest::test_suite("nlopt")) {
     const auto noise = sd_noise();
     const auto paper = optimize(noise, 6, with(Search::paper, Terminal::t_min));
     const auto bilevel = optimize(noise, 6, with(Search::bilevel, Terminal::t_min));

@@ -68,8 +68,9 @@ TEST_CASE("a spacing that does not fit says what it needs and what room there is
         o.terminal = Terminal::t_min;
         o.d_min = 0.25;
     });
-    CHECK(message == "d_min must be at most 0.2475 for nfe = 4: 4 intervals * d_min = 1 does not fit between "
-                     "t_min = 0.01 and t_max = 1 (room 0.99), got 0.25");
+    CHECK(message ==
+          "d_min must be at most 0.2475 for nfe = 4: 4 intervals * d_min = 1 does not fit between "
+          "t_min = 0.01 and t_max = 1 (room 0.99), got 0.25");
     // the same spacing fits where the last step goes to sigma 0
     CHECK(refusal([](Options& o) { o.d_min = 0.25; }).empty());
     // the largest that fits is accepted

@@ -45,7 +45,8 @@ Case random_case(Random& random) {
     const auto [t_low, t_high] = noise.t_range();
     const double width = t_high - t_low;
     const auto range = [&](double from, double to) {
-        const double a = t_low + width * random.uniform(from, to), b = random.below(4) ? t_low + width * random.uniform(from, to) : a;
+        const double a = t_low + width * random.uniform(from, to),
+                     b = random.below(4) ? t_low + width * random.uniform(from, to) : a;
         return std::pair(std::min(a, b), std::max(a, b));
     };
     o.t_min = range(0.0, 0.2);
@@ -247,7 +248,8 @@ TEST_CASE("proxies that reward huge steps keep schedules strictly monotone" * do
 
 TEST_CASE("ends and spacing that leave one node a hair's breadth are no problem") {
     // here NLopt's SLSQP proposes a NaN
-    const auto noise = NoiseSchedule::from_table(std::vector{0.001, 1.0}, std::vector{0.9972, 0.307}, std::vector{0.008016, 2.9601});
+    const auto noise =
+        NoiseSchedule::from_table(std::vector{0.001, 1.0}, std::vector{0.9972, 0.307}, std::vector{0.008016, 2.9601});
     Case c{"narrow", noise, 2, {}};
     c.options.terminal = Terminal::skip;
     c.options.t_min = {0.14011252150058928, 0.14143494440060764};
@@ -299,8 +301,10 @@ TEST_CASE("without limits given the first node is at the most noise and the last
                 const auto [low, high] = noise.t_range();
                 CHECK(s.psi.t_max == high);
                 CHECK(s.psi.t_min <= 0.5 * (low + high));
-                const double sigma = (terminal == Terminal::zero ? 1.5 : 0.2) * noise.shift() / nfe, reached = std::exp(-noise.lambda(s.psi.t_min));
-                if (s.psi.t_min > low * (1.0 + 1e-9) && s.psi.t_min < 0.5 * (low + high)) CHECK(relative_error(reached, sigma) < 1e-9);
+                const double sigma = (terminal == Terminal::zero ? 1.5 : 0.2) * noise.shift() / nfe,
+                             reached = std::exp(-noise.lambda(s.psi.t_min));
+                if (s.psi.t_min > low * (1.0 + 1e-9) && s.psi.t_min < 0.5 * (low + high))
+                    CHECK(relative_error(reached, sigma) < 1e-9);
                 const double even = (high - s.psi.t_min) / (nfe - (terminal == Terminal::zero));
                 CHECK(s.d_min == doctest::Approx(std::min(0.75 * d_min(nfe), 0.8 * even)).epsilon(1e-12));
             }

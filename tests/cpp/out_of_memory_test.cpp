@@ -81,7 +81,9 @@ TEST_CASE("C++: running out of memory anywhere is an error code, and nothing lea
     };
     CHECK(everywhere([&] { return try_flow(3.0, error).has_value(); }) > 0);
     CHECK(everywhere([&] { return try_from_betas(betas, error).has_value(); }) > 0);
-    CHECK(everywhere([&] { return try_table_proxy(std::array{-4.0, 0.0, 4.0}, std::array{2.0, 1.0, 0.3}, error).has_value(); }) > 0);
+    CHECK(everywhere([&] {
+              return try_table_proxy(std::array{-4.0, 0.0, 4.0}, std::array{2.0, 1.0, 0.3}, error).has_value();
+          }) > 0);
     const auto noise = NoiseSchedule::flow(3.0);
     for (const Options& options : {Options{}, Options{.search = Search::bilevel, .local = LocalSolver::newton}}) {
         const int failures = everywhere([&] {
@@ -117,9 +119,7 @@ TEST_CASE("C++: a workspace that ran out of memory serves again, with the same a
 TEST_CASE("C: running out of memory anywhere is an error code, and nothing leaks") {
     hso_error error;
     const std::vector<double> betas(100, 0.05);
-    const auto everywhere = [&](auto attempt) {
-        return fail_everywhere(attempt, error.code, HSO_OUT_OF_MEMORY, error.message);
-    };
+    const auto everywhere = [&](auto attempt) { return fail_everywhere(attempt, error.code, HSO_OUT_OF_MEMORY, error.message); };
     CHECK(everywhere([&] {
               hso_noise* noise;
               const bool made = hso_noise_from_betas(betas.data(), betas.size(), &noise, &error) == HSO_OK;

@@ -48,7 +48,8 @@ std::uint64_t stream(std::uint64_t seed, std::uint64_t call, bool valid) {
 }
 
 /// Makes `calls` calls; how many failed.
-std::uint64_t make_calls(const char* title, std::span<const CallKind> kinds, std::uint64_t calls, std::uint64_t seed, bool valid) {
+std::uint64_t make_calls(const char* title, std::span<const CallKind> kinds, std::uint64_t calls, std::uint64_t seed,
+                         bool valid) {
     struct Tally {
         std::uint64_t calls = 0;
         double seconds = 0.0, longest = 0.0;
@@ -79,16 +80,19 @@ std::uint64_t make_calls(const char* title, std::span<const CallKind> kinds, std
         tallies[k].seconds += seconds;
         tallies[k].longest = std::max(tallies[k].longest, seconds);
         if (!fault.empty() && ++failed <= 20)
-            std::printf("FAILED: %s call %llu (%s): %s\n", title, static_cast<unsigned long long>(i), kinds[k].name, fault.c_str());
+            std::printf("FAILED: %s call %llu (%s): %s\n", title, static_cast<unsigned long long>(i), kinds[k].name,
+                        fault.c_str());
     }
     double longest = 0.0;
     for (const Tally& tally : tallies) longest = std::max(longest, tally.longest);
-    std::printf("%s: %llu calls in %.1f s, %llu failed, longest %.1f ms, resident %.1f MB before, %.1f after a tenth, %.1f after all\n", title,
-                static_cast<unsigned long long>(calls), seconds_since(start), static_cast<unsigned long long>(failed), longest * 1e3, before, settled,
-                resident());
+    std::printf(
+        "%s: %llu calls in %.1f s, %llu failed, longest %.1f ms, resident %.1f MB before, %.1f after a tenth, %.1f after all\n",
+        title, static_cast<unsigned long long>(calls), seconds_since(start), static_cast<unsigned long long>(failed),
+        longest * 1e3, before, settled, resident());
     for (std::size_t k = 0; k < kinds.size(); ++k)
-        std::printf("  %-28s %9llu  mean %8.1f us  longest %7.1f ms\n", kinds[k].name, static_cast<unsigned long long>(tallies[k].calls),
-                    tallies[k].calls ? 1e6 * tallies[k].seconds / static_cast<double>(tallies[k].calls) : 0.0, 1e3 * tallies[k].longest);
+        std::printf(
+            "  %-28s %9llu  mean %8.1f us  longest %7.1f ms\n", kinds[k].name, static_cast<unsigned long long>(tallies[k].calls),
+            tallies[k].calls ? 1e6 * tallies[k].seconds / static_cast<double>(tallies[k].calls) : 0.0, 1e3 * tallies[k].longest);
     return failed;
 }
 

@@ -37,7 +37,9 @@ void refused(std::string_view argument, Call call) {
 }
 
 double not_finite(Source& source) { return source.pick({kNan, kInfinity, -kInfinity}); }
-double not_positive(Source& source) { return source.one_in(2) ? not_finite(source) : -source.scale(1e-300, 1e300) * source.pick({1.0, 0.0}); }
+double not_positive(Source& source) {
+    return source.one_in(2) ? not_finite(source) : -source.scale(1e-300, 1e300) * source.pick({1.0, 0.0});
+}
 double negative(Source& source) { return source.one_in(2) ? not_finite(source) : -source.scale(1e-300, 1e300); }
 
 template <class Enum>
@@ -66,7 +68,10 @@ void discrete_noise(Caller& c) {
         case 0: values.resize(s.below(2)); break;
         case 1: values.front() = not_positive(s); break;  // the last may be 0
         case 2: any_of(s, values) = s.uniform(1.0, 3.0); break;
-        default: break_order(s, values); if (values.back() == 0.0 && values[values.size() - 2] == 0.0) values.back() = kNan; break;
+        default:
+            break_order(s, values);
+            if (values.back() == 0.0 && values[values.size() - 2] == 0.0) values.back() = kNan;
+            break;
     }
     refused("alphas_cumprod", [&] { NoiseSchedule::from_alphas_cumprod(values); });
 }
@@ -76,8 +81,11 @@ void continuous_noise(Caller& c) {
     switch (s.below(7)) {
         case 0: return refused("shift", [&] { NoiseSchedule::flow(not_positive(s)); });
         case 1: return refused("beta_min", [&] { NoiseSchedule::vp_linear(not_positive(s), 20.0); });
-        case 2: return refused("beta_max", [&] { NoiseSchedule::vp_linear(5.0, s.one_in(2) ? not_finite(s) : s.uniform(-5.0, 4.999)); });
-        case 3: return refused("s", [&] { NoiseSchedule::vp_cosine(s.one_in(2) ? not_positive(s) : s.uniform(1.0 + 1e-9, 5.0)); });
+        case 2:
+            return refused("beta_max",
+                           [&] { NoiseSchedule::vp_linear(5.0, s.one_in(2) ? not_finite(s) : s.uniform(-5.0, 4.999)); });
+        case 3:
+            return refused("s", [&] { NoiseSchedule::vp_cosine(s.one_in(2) ? not_positive(s) : s.uniform(1.0 + 1e-9, 5.0)); });
         case 4: return refused("sigma_min", [&] { NoiseSchedule::edm(not_positive(s), 80.0); });
         case 5: return refused("sigma_max", [&] { NoiseSchedule::edm(1.0, s.one_in(2) ? not_finite(s) : s.uniform(-1.0, 1.0)); });
         default: return refused("sigma_max", [&] { NoiseSchedule::edm(1e-300, 1e300); });  // a range no model is told
@@ -119,7 +127,10 @@ void evaluation(Caller& c) {
     switch (s.below(7)) {
         case 0: return refused("t ", [&] { noise.lambda(outside); });
         case 1: return refused("t ", [&] { noise.lambda_slope(outside); });
-        case 2: return refused("lambda", [&] { noise.t(s.one_in(2) ? not_finite(s) : s.pick({1.0, -1.0}) * reach * s.scale(1.0, 1e300)); });
+        case 2:
+            return refused("lambda", [&] {
+                noise.t(s.one_in(2) ? not_finite(s) : s.pick({1.0, -1.0}) * reach * s.scale(1.0, 1e300));
+            });
         case 3: return refused("lambda", [&] { s.one_in(2) ? noise.alpha(not_finite(s)) : noise.sigma(not_finite(s)); });
         case 4: return refused("lambda", [&] { noise.timestep(not_finite(s)); });
         case 5: return refused("u", [&] { noise.shifted(s.one_in(2) ? not_finite(s) : s.pick({-0.1, 1.1})); });
@@ -142,9 +153,18 @@ void proxy(Caller& c) {
     switch (s.below(5)) {
         case 0: any_of(s, lambda) = not_finite(s); break;
         case 1: break_order(s, lambda); break;
-        case 2: any_of(s, value) = not_positive(s); name = "proxy value"; break;
-        case 3: value.resize(s.below(lambda.size())); name = "proxy value"; break;
-        default: lambda.resize(s.below(2)); value.resize(lambda.size()); break;
+        case 2:
+            any_of(s, value) = not_positive(s);
+            name = "proxy value";
+            break;
+        case 3:
+            value.resize(s.below(lambda.size()));
+            name = "proxy value";
+            break;
+        default:
+            lambda.resize(s.below(2));
+            value.resize(lambda.size());
+            break;
     }
     refused(name, [&] { ErrorProxy::table(lambda, value); });
 }
@@ -161,7 +181,9 @@ void objective(Caller& c) {
     switch (s.below(12)) {
         case 0: any_of(s, lambdas) = bad; return refused("lambdas[", [&] { mep(noise, lambdas, p); });
         case 1: any_of(s, lambdas) = bad; return refused("lambdas[", [&] { mep_gradient(noise, lambdas, p, gradient); });
-        case 2: any_of(s, lambdas) = bad; return refused("lambdas[", [&] { mep_batch(noise, lambdas, n, p, std::span(gradient).first(1)); });
+        case 2:
+            any_of(s, lambdas) = bad;
+            return refused("lambdas[", [&] { mep_batch(noise, lambdas, n, p, std::span(gradient).first(1)); });
         case 3: any_of(s, lambdas) = bad; return refused("lambdas[", [&] { dm_nonuni(noise, lambdas, p); });
         case 4: break_order(s, lambdas); return refused("lambdas[", [&] { dm_nonuni_gradient(noise, lambdas, p, gradient); });
         case 5: gradient.resize(wrong); return refused("gradient", [&] { mep_gradient(noise, lambdas, p, gradient); });
@@ -171,7 +193,10 @@ void objective(Caller& c) {
             if (which == 0) gradient.resize(wrong);
             if (which == 1) diagonal.resize(wrong);
             if (which == 2) off.resize(n + s.below(3));
-            return refused(which == 0 ? "gradient" : which == 1 ? "diagonal" : "off_diagonal", [&] { mep_hessian(noise, lambdas, p, gradient, diagonal, off); });
+            return refused(which == 0   ? "gradient"
+                           : which == 1 ? "diagonal"
+                                        : "off_diagonal",
+                           [&] { mep_hessian(noise, lambdas, p, gradient, diagonal, off); });
         }
         case 8: return refused("lambdas", [&] { s.one_in(2) ? mep(noise, {}, p) : dm_nonuni(noise, {}, p); });
         case 9: return refused(s.one_in(2) ? "d_min" : "d_min", [&] { spf(noise, lambdas, negative(s), 1e9); });
@@ -195,7 +220,9 @@ void spacing_and_start(Caller& c) {
         case 0: return refused("nfe", [&] { d_min(s.pick({0, -1, std::numeric_limits<int>::min()})); });
         case 1: return refused("d_min", [&] { spacing_penalty(t, negative(s), 1e9); });
         case 2: return refused("gamma", [&] { spacing_penalty(t, 0.1, negative(s)); });
-        case 3: any_of(s, t) = not_finite(s); return refused("t[", [&] { s.one_in(2) ? spacing_penalty(t, 0.1, 1.0) : min_spacing(t); });
+        case 3:
+            any_of(s, t) = not_finite(s);
+            return refused("t[", [&] { s.one_in(2) ? spacing_penalty(t, 0.1, 1.0) : min_spacing(t); });
         case 4: psi.rho = not_positive(s); return refused("rho", start);
         case 5: lambdas.resize(s.below(2)); return refused("lambdas", start);
         case 6: psi.t_min = s.one_in(2) ? kNan : s.pick({0.9, 1.0}); return refused("t_min", start);
@@ -227,9 +254,13 @@ const char* spoil(Source& s, Options& o) {
         case 9: o.rho = {s.pick({0.0, -1.0, -1e300}), 16.0}; return "rho";
         case 10: o.t_min = bad_range({0.1, 0.2}); return "t_min";
         case 11: o.t_max = bad_range({0.8, 0.9}); return "t_max";
-        case 12: o.threads = s.pick({-1, 1025, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()}); return "threads";
+        case 12:
+            o.threads = s.pick({-1, 1025, std::numeric_limits<int>::min(), std::numeric_limits<int>::max()});
+            return "threads";
         case 13: o.local_iterations = s.pick({0, -1, std::numeric_limits<int>::min()}); return "local_iterations";
-        case 14: o.evolution.population_factor = s.pick({0, -1, 10001, std::numeric_limits<int>::max()}); return "population_factor";
+        case 14:
+            o.evolution.population_factor = s.pick({0, -1, 10001, std::numeric_limits<int>::max()});
+            return "population_factor";
         case 15: o.evolution.max_generations = s.pick({-1, std::numeric_limits<int>::min()}); return "max_generations";
         case 16: o.evolution.tolerance = negative(s); return "tolerance";
         case 17: o.evolution.mutation_low = s.one_in(2) ? negative(s) : o.evolution.mutation_high + 0.01; return "mutation";
@@ -253,7 +284,8 @@ void options(Caller& c) {
         default: {
             Error error;
             const double before = c.schedule.fitness;
-            require(!try_optimize(r.noise, r.nfe, r.options, c.workspace, c.schedule, error) && error.code == ErrorCode::invalid_argument &&
+            require(!try_optimize(r.noise, r.nfe, r.options, c.workspace, c.schedule, error) &&
+                        error.code == ErrorCode::invalid_argument &&
                         std::string_view(error.message).find(name) != std::string_view::npos,
                     "try_optimize refuses by name");
             require(c.schedule.fitness == before || std::isnan(before), "a schedule untouched on failure");
@@ -268,10 +300,18 @@ void problem(Caller& c) {
     const double low = r.noise.t_range().first, high = r.noise.t_range().second, width = high - low;
     const auto call = [&] { optimize(r.noise, r.nfe, o, c.workspace, c.schedule); };
     switch (s.below(8)) {
-        case 0: r.nfe = s.pick({0, -1, 10001, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}); return refused("nfe", call);
-        case 1: o.t_min = {low - s.scale(1e-6, 1e300), low}; o.t_max = {high, high}; return refused("t_min", call);
+        case 0:
+            r.nfe = s.pick({0, -1, 10001, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()});
+            return refused("nfe", call);
+        case 1:
+            o.t_min = {low - s.scale(1e-6, 1e300), low};
+            o.t_max = {high, high};
+            return refused("t_min", call);
         case 2: o.t_max = {high, 1.0 + s.scale(1e-6, 1e300)}; return refused("t_max", call);
-        case 3: o.t_min = {low, low + 0.8 * width}; o.t_max = {low + 0.7 * width, high}; return refused("t_min", call);
+        case 3:
+            o.t_min = {low, low + 0.8 * width};
+            o.t_max = {low + 0.7 * width, high};
+            return refused("t_min", call);
         case 4: {  // more spacing than there is room
             r.nfe = std::max(r.nfe, 2);
             o.gamma.reset();
@@ -323,7 +363,8 @@ void nodes_with_options(Caller& c) {
     const char* const name = spoil(c.source, o);
     if (c.source.one_in(2)) return refused(name, [&] { schedule_from_nodes(noise, t, o); });
     Error error;
-    require(!try_schedule_from_nodes(noise, t, o, c.schedule, error) && std::string_view(error.message).find(name) != std::string_view::npos,
+    require(!try_schedule_from_nodes(noise, t, o, c.schedule, error) &&
+                std::string_view(error.message).find(name) != std::string_view::npos,
             "try_schedule_from_nodes refuses by name");
 }
 
@@ -360,26 +401,62 @@ void chains(Caller& c) {
     double discount = 1.0;
     const char* name = "";
     switch (s.below(10)) {
-        case 0: points.count = s.below(2); name = "points"; break;
-        case 1: edges = s.pick({std::size_t{0}, std::size_t{10001}, ~std::size_t{0}}); name = "max_edges"; break;
-        case 2: discount = not_positive(s); name = "discount"; break;
-        case 3: cost.resize(s.below(cost.size())); name = "cost"; break;
+        case 0:
+            points.count = s.below(2);
+            name = "points";
+            break;
+        case 1:
+            edges = s.pick({std::size_t{0}, std::size_t{10001}, ~std::size_t{0}});
+            name = "max_edges";
+            break;
+        case 2:
+            discount = not_positive(s);
+            name = "discount";
+            break;
+        case 3:
+            cost.resize(s.below(cost.size()));
+            name = "cost";
+            break;
         case 4: {
             const std::size_t i = s.below(count - 1);
             cost[i * count + i + 1 + s.below(count - i - 1)] = s.pick({kNan, -kInfinity});
             name = "cost[";
             break;
         }
-        case 5: any_of(s, ends) = s.pick({kNan, -kInfinity}); points.start = ends; name = "start"; break;
-        case 6: ends.pop_back(); points.end = ends; name = "end"; break;
-        case 7: points.spacing = negative(s); points.t = t; name = "spacing"; break;
-        case 8: break_order(s, t); points.t = t; points.spacing = 0.1; name = "t["; break;
-        default: any_of(s, t) = kNan; points.t = t; points.spacing = 0.1; name = "t["; break;
+        case 5:
+            any_of(s, ends) = s.pick({kNan, -kInfinity});
+            points.start = ends;
+            name = "start";
+            break;
+        case 6:
+            ends.pop_back();
+            points.end = ends;
+            name = "end";
+            break;
+        case 7:
+            points.spacing = negative(s);
+            points.t = t;
+            name = "spacing";
+            break;
+        case 8:
+            break_order(s, t);
+            points.t = t;
+            points.spacing = 0.1;
+            name = "t[";
+            break;
+        default:
+            any_of(s, t) = kNan;
+            points.t = t;
+            points.spacing = 0.1;
+            name = "t[";
+            break;
     }
     if (s.one_in(2)) return refused(name, [&] { shortest_chains(points, cost, edges, discount); });
     const bool in_cost = std::string_view(name).starts_with("cost");
     refused(in_cost ? "first" : name, [&] {
-        shortest_chains_with_memory(points, cost, [](std::size_t, std::size_t, std::span<double> out) { std::fill(out.begin(), out.end(), 1.0); }, edges, discount);
+        shortest_chains_with_memory(
+            points, cost, [](std::size_t, std::size_t, std::span<double> out) { std::fill(out.begin(), out.end(), 1.0); }, edges,
+            discount);
     });
 }
 
@@ -391,9 +468,12 @@ void measurements(Caller& c) {
         const char* name;
         std::vector<double>* values;
     };
-    const Column columns[] = {{"lambdas", &data.lambdas},     {"x0", &data.x0},
-                              {"states", &data.states},       {"eps", &data.eps},
-                              {"probe_lambdas", &data.probe_lambdas}, {"probe_errors", &data.probe_errors},
+    const Column columns[] = {{"lambdas", &data.lambdas},
+                              {"x0", &data.x0},
+                              {"states", &data.states},
+                              {"eps", &data.eps},
+                              {"probe_lambdas", &data.probe_lambdas},
+                              {"probe_errors", &data.probe_errors},
                               {"probe_responses", &data.probe_responses}};
     const Column column = columns[s.below(std::size(columns))];
     const char* name = column.name;
@@ -404,9 +484,18 @@ void measurements(Caller& c) {
             if (column.values == &data.lambdas) data.lambdas.resize(s.below(4));
             else column.values->resize(column.values == &data.probe_lambdas ? 0 : s.below(column.values->size()));
             break;
-        case 3: data.rank = 0; name = "rank"; break;
-        case 4: break_order(s, data.lambdas); name = "lambdas["; break;
-        default: any_of(s, data.probe_lambdas) = s.pick({-4.6, 4.1, 1e300}); name = "probe_lambdas["; break;
+        case 3:
+            data.rank = 0;
+            name = "rank";
+            break;
+        case 4:
+            break_order(s, data.lambdas);
+            name = "lambdas[";
+            break;
+        default:
+            any_of(s, data.probe_lambdas) = s.pick({-4.6, 4.1, 1e300});
+            name = "probe_lambdas[";
+            break;
     }
     refused(name, [&] { ErrorModel(m.noise, data); });
 }
@@ -432,7 +521,9 @@ void model_arguments(Caller& c) {
         case 4: solver.order = s.pick({0, -1, 2, 77}); return refused("order", measure);
         case 5: solver.kind = no_enumerator<Solver::Kind>(s); return refused("kind", measure);
         case 6: terminal = no_enumerator<Terminal>(s); return refused("terminal", measure);
-        case 7: search.least_gap = s.one_in(2) ? s.pick({kNan, -kInfinity, 0.0, -1.0}) : s.pick({100.0, kInfinity}); return refused("least_gap", improve);
+        case 7:
+            search.least_gap = s.one_in(2) ? s.pick({kNan, -kInfinity, 0.0, -1.0}) : s.pick({100.0, kInfinity});
+            return refused("least_gap", improve);
         case 8: search.caution = negative(s); return refused("caution", improve);
         case 9: search.first = s.one_in(2) ? std::pair(kNan, 1.0) : std::pair(50.0, 60.0); return refused("first", improve);
         case 10: search.last = s.one_in(2) ? std::pair(1.0, kNan) : std::pair(2.0, -60.0); return refused("last", improve);

@@ -47,7 +47,7 @@ TEST_CASE("random numbers are uniform") {
     CHECK(mean == doctest::Approx(0.5).epsilon(0.01));
     double chi_squared = 0.0;
     for (int n : count) chi_squared += (n - draws / bins) * (n - draws / bins) / static_cast<double>(draws / bins);
-    CHECK(chi_squared > 30.0);   // 63 degrees of freedom: within about five standard deviations on either side
+    CHECK(chi_squared > 30.0);  // 63 degrees of freedom: within about five standard deviations on either side
     CHECK(chi_squared < 125.0);
 }
 

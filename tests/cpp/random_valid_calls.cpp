@@ -88,7 +88,8 @@ void measure_spacing(Caller& c) {
 void start(Caller& c) {
     const NoiseSchedule noise = valid_noise(c.source);
     const double low = noise.t_range().first, high = noise.t_range().second, width = high - low;
-    const Psi psi{c.source.scale(0.5, 20.0), low + width * c.source.uniform(0.0, 0.4), std::min(low + width * c.source.uniform(0.5, 1.0), high)};
+    const Psi psi{c.source.scale(0.5, 20.0), low + width * c.source.uniform(0.0, 0.4),
+                  std::min(low + width * c.source.uniform(0.5, 1.0), high)};
     std::vector<double> lambdas(2 + c.source.below(12));
     karras_start(noise, psi, lambdas);
     for (std::size_t i = 1; i < lambdas.size(); ++i) require(lambdas[i] > lambdas[i - 1], "a start that rises");
@@ -163,7 +164,8 @@ void build_without_exceptions(Caller& c) {
     require(try_timestep(*noise, in, out, error) && out[1] == noise->timestep(lambda), "try_timestep");
     require(try_t(*noise, in, out, error) && try_lambda(*noise, out, in, error), "try_t and try_lambda");
     require(try_power_proxy(c.source.uniform(0.0, 4.0), error).has_value(), "try_power_proxy");
-    require(try_from_betas(valid_betas(c.source), error) && try_from_alphas_cumprod(valid_alphas_cumprod(c.source), error), "discrete tables");
+    require(try_from_betas(valid_betas(c.source), error) && try_from_alphas_cumprod(valid_alphas_cumprod(c.source), error),
+            "discrete tables");
     require(try_vp_linear(0.1, c.source.uniform(1.0, 30.0), error) && try_vp_cosine(c.source.uniform(0.001, 1.0), error) &&
                 try_flow(c.source.uniform(0.1, 10.0), error) && try_edm(0.002, c.source.uniform(1.0, 100.0), error),
             "continuous families");
@@ -177,7 +179,8 @@ void chains(Caller& c) {
         require(paths.size() == edges, "a chain for each number of edges");
         for (std::size_t n = 0; n < edges; ++n) {
             const auto& nodes = paths[n].nodes;
-            require(nodes.empty() ? !(paths[n].cost < std::numeric_limits<double>::infinity()) : nodes.size() == n + 2, "as many nodes as edges ask for");
+            require(nodes.empty() ? !(paths[n].cost < std::numeric_limits<double>::infinity()) : nodes.size() == n + 2,
+                    "as many nodes as edges ask for");
             double sum = 0.0;
             for (std::size_t i = 1; i < nodes.size(); ++i) {
                 require(nodes[i] > nodes[i - 1] && nodes[i] < count, "nodes in order");
@@ -190,7 +193,9 @@ void chains(Caller& c) {
     check(shortest_chains(points, cost, edges));
     check(shortest_chains_with_memory(
         points, cost,
-        [&](std::size_t, std::size_t j, std::span<double> out) { std::copy_n(cost.begin() + static_cast<std::ptrdiff_t>(j * count + j + 1), out.size(), out.begin()); },
+        [&](std::size_t, std::size_t j, std::span<double> out) {
+            std::copy_n(cost.begin() + static_cast<std::ptrdiff_t>(j * count + j + 1), out.size(), out.begin());
+        },
         edges));
 }
 
@@ -201,12 +206,14 @@ void model_errors(Caller& c) {
     const auto& levels = m.measurements.lambdas;
     const auto nodes = rising(c.source, 2 + c.source.below(6), levels.front(), levels.back());
     const Terminal terminal = c.source.pick({Terminal::zero, Terminal::t_min, Terminal::skip});
-    const Solver solver = c.source.pick({Solver{Solver::Kind::ddim, 1}, Solver{Solver::Kind::dpm_solver_pp, 2}, Solver{Solver::Kind::unipc, 3}});
+    const Solver solver =
+        c.source.pick({Solver{Solver::Kind::ddim, 1}, Solver{Solver::Kind::dpm_solver_pp, 2}, Solver{Solver::Kind::unipc, 3}});
     const double gain = model.best_gain(nodes, solver, terminal), best = model.error(nodes, solver, terminal, gain);
     require(std::isfinite(gain) && best >= 0.0 && best <= model.error(nodes, solver, terminal) * (1.0 + 1e-9), "the best gain");
     const auto carried = c.source.pick({ErrorModel::Carried::no, ErrorModel::Carried::x0, ErrorModel::Carried::to_zero});
     const auto jumps = model.jumps(nodes, carried);
-    require(jumps.size() == nodes.size() * (nodes.size() + 1) && model.late_starts(nodes, carried).size() == nodes.size(), "sizes");
+    require(jumps.size() == nodes.size() * (nodes.size() + 1) && model.late_starts(nodes, carried).size() == nodes.size(),
+            "sizes");
     for (double x : jumps) require(std::isfinite(x) && x >= 0.0, "errors of steps");
     if (!c.source.one_in(4)) return;
     ErrorModel::Search search;
@@ -216,14 +223,19 @@ void model_errors(Caller& c) {
     search.last = {levels.back() - 1.0, levels.back()};
     search.max_iterations = 2;
     const auto found = model.improve(nodes, search);
-    require(found.lambdas.size() == nodes.size() && std::is_sorted(found.lambdas.begin(), found.lambdas.end()) && std::isfinite(found.error) && found.evaluations > 0,
+    require(found.lambdas.size() == nodes.size() && std::is_sorted(found.lambdas.begin(), found.lambdas.end()) &&
+                std::isfinite(found.error) && found.evaluations > 0,
             "nodes as good");
 }
 
 void ask_names(Caller& c) {
-    require(!version().empty() && !to_string(c.source.pick({Family::vp, Family::flow, Family::ve, Family::general})).empty(), "names");
-    require(to_string(static_cast<Status>(5)).empty() && !to_string(Status::given).empty() && !to_string(LocalSolver::newton).empty(), "names");
-    require(!to_string(Search::paper).empty() && !to_string(Limits::published).empty() && !to_string(LowerObjective::mep).empty(), "names");
+    require(!version().empty() && !to_string(c.source.pick({Family::vp, Family::flow, Family::ve, Family::general})).empty(),
+            "names");
+    require(
+        to_string(static_cast<Status>(5)).empty() && !to_string(Status::given).empty() && !to_string(LocalSolver::newton).empty(),
+        "names");
+    require(!to_string(Search::paper).empty() && !to_string(Limits::published).empty() && !to_string(LowerObjective::mep).empty(),
+            "names");
 }
 
 constexpr CallKind kKinds[] = {

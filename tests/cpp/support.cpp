@@ -27,8 +27,8 @@ std::vector<Named> make_schedules() {
         {"edm", NoiseSchedule::edm()},
     };
     for (std::size_t n : {2, 3, 1000, 10000})
-        all.push_back({"random vp " + std::to_string(n),
-                       NoiseSchedule::from_alphas_cumprod(random_alphas_cumprod(random, n, 8.0))});
+        all.push_back(
+            {"random vp " + std::to_string(n), NoiseSchedule::from_alphas_cumprod(random_alphas_cumprod(random, n, 8.0))});
     auto zero_snr = random_alphas_cumprod(random, 100, 6.0);
     zero_snr.back() = 0.0;
     all.push_back({"zero terminal SNR", NoiseSchedule::from_alphas_cumprod(zero_snr)});
@@ -42,10 +42,14 @@ std::vector<Named> make_schedules() {
             std::transform(s.begin(), s.end(), sigma.begin(), sigma_of);
             all.push_back({kind + " table " + std::to_string(n), NoiseSchedule::from_table(t, alpha, sigma)});
         };
-        add("vp", [](double x) { return std::sqrt((1.0 - x) * (1.0 + x)); }, [](double x) { return x; });
-        add("flow", [](double x) { return 1.0 - x; }, [](double x) { return x; });
-        add("ve", [](double) { return 1.0; }, [](double x) { return 30.0 * x * x; });
-        add("general", [](double x) { return 1.0 - 0.7 * x; }, [](double x) { return 2.0 * x + x * x; });
+        add(
+            "vp", [](double x) { return std::sqrt((1.0 - x) * (1.0 + x)); }, [](double x) { return x; });
+        add(
+            "flow", [](double x) { return 1.0 - x; }, [](double x) { return x; });
+        add(
+            "ve", [](double) { return 1.0; }, [](double x) { return 30.0 * x * x; });
+        add(
+            "general", [](double x) { return 1.0 - 0.7 * x; }, [](double x) { return 2.0 * x + x * x; });
     }
     return all;
 }

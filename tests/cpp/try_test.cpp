@@ -67,20 +67,24 @@ TEST_CASE("every noise schedule can be made without exceptions, and refused") {
     const std::vector<double> t = {0.1, 0.5, 1.0}, alpha = {0.9, 0.5, 0.1}, sigma = {0.1, 0.5, 0.9};
     const std::vector<double> alphas_cumprod = {0.9, 0.5, 0.1};
     check_same_noise(NoiseSchedule::from_betas(betas), [&](Error& e) { return try_from_betas(betas, e); });
-    check_same_noise(NoiseSchedule::from_alphas_cumprod(alphas_cumprod), [&](Error& e) { return try_from_alphas_cumprod(alphas_cumprod, e); });
+    check_same_noise(NoiseSchedule::from_alphas_cumprod(alphas_cumprod),
+                     [&](Error& e) { return try_from_alphas_cumprod(alphas_cumprod, e); });
     check_same_noise(NoiseSchedule::vp_linear(0.2, 10.0), [&](Error& e) { return try_vp_linear(0.2, 10.0, e); });
     check_same_noise(NoiseSchedule::vp_cosine(0.01), [&](Error& e) { return try_vp_cosine(0.01, e); });
     check_same_noise(NoiseSchedule::flow(3.0), [&](Error& e) { return try_flow(3.0, e); });
     check_same_noise(NoiseSchedule::edm(0.01, 50.0), [&](Error& e) { return try_edm(0.01, 50.0, e); });
-    check_same_noise(NoiseSchedule::from_table(t, alpha, sigma, 500.0), [&](Error& e) { return try_from_table(t, alpha, sigma, 500.0, e); });
+    check_same_noise(NoiseSchedule::from_table(t, alpha, sigma, 500.0),
+                     [&](Error& e) { return try_from_table(t, alpha, sigma, 500.0, e); });
 
     check_same_refusal([&] { NoiseSchedule::from_betas(bad); }, [&](Error& e) { return try_from_betas(bad, e); });
-    check_same_refusal([&] { NoiseSchedule::from_alphas_cumprod(short_one); }, [&](Error& e) { return try_from_alphas_cumprod(short_one, e); });
+    check_same_refusal([&] { NoiseSchedule::from_alphas_cumprod(short_one); },
+                       [&](Error& e) { return try_from_alphas_cumprod(short_one, e); });
     check_same_refusal([&] { NoiseSchedule::vp_linear(-1.0, 2.0); }, [&](Error& e) { return try_vp_linear(-1.0, 2.0, e); });
     check_same_refusal([&] { NoiseSchedule::vp_cosine(2.0); }, [&](Error& e) { return try_vp_cosine(2.0, e); });
     check_same_refusal([&] { NoiseSchedule::flow(kNaN); }, [&](Error& e) { return try_flow(kNaN, e); });
     check_same_refusal([&] { NoiseSchedule::edm(80.0, 0.002); }, [&](Error& e) { return try_edm(80.0, 0.002, e); });
-    check_same_refusal([&] { NoiseSchedule::from_table(t, alpha, short_one); }, [&](Error& e) { return try_from_table(t, alpha, short_one, 1000.0, e); });
+    check_same_refusal([&] { NoiseSchedule::from_table(t, alpha, short_one); },
+                       [&](Error& e) { return try_from_table(t, alpha, short_one, 1000.0, e); });
 }
 
 TEST_CASE("a noise schedule's maps without exceptions are those with") {
@@ -98,17 +102,20 @@ TEST_CASE("a noise schedule's maps without exceptions are those with") {
         CHECK(is_clear(error));
         map(expected);
         CHECK(out == expected);
-        check_same_refusal([&] { std::vector bad = {0.0, kNaN, 1.0}; map(bad, out); }, [&](Error& e) {
-            const std::vector bad = {0.0, kNaN, 1.0};
-            return attempt(noise, bad, out, e);
-        });
+        check_same_refusal(
+            [&] {
+                std::vector bad = {0.0, kNaN, 1.0};
+                map(bad, out);
+            },
+            [&](Error& e) {
+                const std::vector bad = {0.0, kNaN, 1.0};
+                return attempt(noise, bad, out, e);
+            });
     };
     const auto with = [&](auto member) {
         return [&, member](auto&&... arguments) {
-            if constexpr (sizeof...(arguments) == 1)
-                (member(lambda, arguments), ...);
-            else
-                member(arguments...);
+            if constexpr (sizeof...(arguments) == 1) (member(lambda, arguments), ...);
+            else member(arguments...);
         };
     };
     check_map(try_t, with([&](std::span<const double> in, std::span<double> to) { noise.t(in, to); }));
@@ -184,8 +191,9 @@ TEST_CASE("whatever a callback throws is reported, cut where it is too long") {
     check(reported([]() -> bool { throw 7; }), ErrorCode::other, "an exception that is no std::exception");
     check(reported([]() -> bool { throw std::bad_alloc(); }), ErrorCode::out_of_memory, "out of memory");
     check(reported([]() -> bool { throw std::length_error("vector"); }), ErrorCode::out_of_memory, "out of memory");
-    CHECK(reported([]() -> bool { throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again)); }).code ==
-          ErrorCode::system);
+    CHECK(reported([]() -> bool {
+              throw std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+          }).code == ErrorCode::system);
     const std::string text(2000, 'x');
     check(reported([&]() -> bool { throw std::runtime_error(text); }), ErrorCode::other, std::string_view(text).substr(0, 507));
     check(reported([] { return true; }), ErrorCode::stopped, "stopped by the caller");

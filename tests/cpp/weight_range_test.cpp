@@ -16,8 +16,8 @@ constexpr double kPowers[] = {0.0, 0.5, 1.0, 2.0, 2.5, 3.0, 4.0};
 constexpr double kSteps[] = {1e-4, 1e-3, 0.01, 0.1, 0.5};
 
 const NoiseSchedule& general() {
-    static const auto noise = NoiseSchedule::from_table(std::vector{0.1, 0.3, 0.4, 0.7, 1.0}, std::vector{0.99, 0.9, 0.8, 0.5, 0.2},
-                                                        std::vector{0.05, 0.6, 0.7, 1.5, 3.0});
+    static const auto noise = NoiseSchedule::from_table(
+        std::vector{0.1, 0.3, 0.4, 0.7, 1.0}, std::vector{0.99, 0.9, 0.8, 0.5, 0.2}, std::vector{0.05, 0.6, 0.7, 1.5, 3.0});
     return noise;
 }
 
@@ -42,10 +42,11 @@ struct Neighbourhood {
 std::vector<Neighbourhood> neighbourhoods(const NoiseSchedule& noise, const ErrorProxy& proxy, double first, double step,
                                           std::size_t count) {
     std::vector<Neighbourhood> all;
-    weight_ranges(noise, proxy, first, step, count, [&](std::size_t j, const ErrorProxy::Weight& weight, const WeightRange& range) {
-        REQUIRE(j == all.size());
-        all.push_back({first + step * static_cast<double>(j), weight, range});
-    });
+    weight_ranges(noise, proxy, first, step, count,
+                  [&](std::size_t j, const ErrorProxy::Weight& weight, const WeightRange& range) {
+                      REQUIRE(j == all.size());
+                      all.push_back({first + step * static_cast<double>(j), weight, range});
+                  });
     REQUIRE(all.size() == count);
     return all;
 }

@@ -55,19 +55,23 @@ std::vector<Answered> answered_requests() {
 }
 
 const Request& certified() {
-    static const Request request{sd_noise(), 10, {.terminal = Terminal::t_min, .search = Search::exact, .gap = 1e-9, .d_min = 0.01}};
+    static const Request request{
+        sd_noise(), 10, {.terminal = Terminal::t_min, .search = Search::exact, .gap = 1e-9, .d_min = 0.01}};
     return request;
 }
 
 const Request& evolved() {
     static const Request request{
-        NoiseSchedule::flow(3.0), 6, {.search = Search::bilevel, .limits = Limits::published, .evolution = {.max_generations = 5, .tolerance = 0.0}}};
+        NoiseSchedule::flow(3.0),
+        6,
+        {.search = Search::bilevel, .limits = Limits::published, .evolution = {.max_generations = 5, .tolerance = 0.0}}};
     return request;
 }
 
 }  // namespace
 
-TEST_CASE("a workspace gives bitwise the results of fresh searches, whatever was searched before" * doctest::test_suite("nlopt")) {
+TEST_CASE("a workspace gives bitwise the results of fresh searches, whatever was searched before" *
+          doctest::test_suite("nlopt")) {
     const std::vector<Answered> all = answered_requests();
     Random random(9);
     Workspace workspace;

@@ -48,10 +48,12 @@ class Output {
         if (code != HSO_OK) {
             require(same_bytes(schedule, before_), "a schedule untouched on failure");
             for (const auto& array : arrays_)
-                require(std::all_of(array.begin(), array.end(), [](double x) { return x == kUntouched; }), "arrays untouched on failure");
+                require(std::all_of(array.begin(), array.end(), [](double x) { return x == kUntouched; }),
+                        "arrays untouched on failure");
             return;
         }
-        require(!null_ && schedule.size == before_.size && schedule.nfe >= 1 && static_cast<std::uint32_t>(schedule.nfe) < schedule.capacity,
+        require(!null_ && schedule.size == before_.size && schedule.nfe >= 1 &&
+                    static_cast<std::uint32_t>(schedule.nfe) < schedule.capacity,
                 "a schedule that has room");
         const auto nfe = static_cast<std::size_t>(schedule.nfe);
         require(std::isfinite(schedule.fitness) && !(schedule.gap < 0.0), "figures");
@@ -62,7 +64,8 @@ class Output {
             for (std::size_t i = 1; i <= nfe; ++i) require(arrays_[2][i] <= arrays_[2][i - 1], "sigma falls");
         for (std::size_t a = 0; a < 4; ++a) {
             const std::size_t used = nfe + (a < 3 ? 1 : 0);
-            for (std::size_t i = used; i < arrays_[a].size(); ++i) require(arrays_[a][i] == kUntouched, "nothing beyond the schedule");
+            for (std::size_t i = used; i < arrays_[a].size(); ++i)
+                require(arrays_[a][i] == kUntouched, "nothing beyond the schedule");
         }
     }
 
@@ -167,8 +170,8 @@ class Caller {
                 auto& column = source_.one_in(3) ? table.t : source_.one_in(2) ? table.alpha : table.sigma;
                 double& entry = column[source_.below(column.size())];
                 entry = source_.mostly(entry);
-                code = hso_noise_from_table(maybe<const double>(table.t), maybe<const double>(table.alpha), maybe<const double>(table.sigma),
-                                            table.t.size(), source_.mostly(1000.0), out, e);
+                code = hso_noise_from_table(maybe<const double>(table.t), maybe<const double>(table.alpha),
+                                            maybe<const double>(table.sigma), table.t.size(), source_.mostly(1000.0), out, e);
             }
         }
         checked(code);
@@ -202,8 +205,8 @@ class Caller {
         alignas(hso_options) static thread_local std::array<unsigned char, sizeof(hso_options) + 64> aligned;
         aligned = memory;
         auto* const options = source_.one_in(16) ? nullptr : reinterpret_cast<hso_options*>(aligned.data());
-        const std::size_t size = source_.pick({sizeof(hso_options), sizeof(hso_options) + 64, sizeof(hso_options) - 1, std::size_t{0},
-                                               std::numeric_limits<std::size_t>::max()});
+        const std::size_t size = source_.pick({sizeof(hso_options), sizeof(hso_options) + 64, sizeof(hso_options) - 1,
+                                               std::size_t{0}, std::numeric_limits<std::size_t>::max()});
         const hso_code code = checked(hso_options_init(options, size, error()));
         if (code != HSO_OK) require(aligned == before, "options untouched on failure");
         else require(options->size == size, "options have their size");
@@ -216,7 +219,8 @@ class Caller {
         const auto function = source_.pick({hso_noise_lambda, hso_noise_t, hso_noise_alpha, hso_noise_sigma, hso_noise_timestep});
         const double* const from = maybe<const double>(in);
         double* const to = source_.one_in(8) ? const_cast<double*>(from) : maybe<double>(out);
-        checked(function(noise(), from, to, from && to ? in.size() : source_.pick({in.size(), std::numeric_limits<std::size_t>::max()}), error()));
+        checked(function(noise(), from, to,
+                         from && to ? in.size() : source_.pick({in.size(), std::numeric_limits<std::size_t>::max()}), error()));
     }
 
     void ask_range() {
@@ -253,7 +257,8 @@ class Caller {
                     }
                     o.proxy_lambda = maybe<const double>(proxy_lambda);
                     o.proxy_value = maybe<const double>(proxy_value);
-                    o.proxy_count = o.proxy_lambda && o.proxy_value ? proxy_lambda.size() : source_.pick({proxy_lambda.size(), ~std::size_t{0}});
+                    o.proxy_count = o.proxy_lambda && o.proxy_value ? proxy_lambda.size()
+                                                                    : source_.pick({proxy_lambda.size(), ~std::size_t{0}});
                     break;
                 }
                 case 10: o.gamma = source_.wild(); break;
@@ -288,8 +293,8 @@ class Caller {
         t[source_.below(t.size())] = source_.mostly(t.back());
         Output output(source_);
         const double* const nodes = maybe<const double>(t);
-        output.check(checked(hso_schedule_from_nodes(noise(), nodes, nodes ? t.size() : source_.pick({t.size(), ~std::size_t{0}}), given,
-                                                     output.get(source_), error())));
+        output.check(checked(hso_schedule_from_nodes(noise(), nodes, nodes ? t.size() : source_.pick({t.size(), ~std::size_t{0}}),
+                                                     given, output.get(source_), error())));
     }
 
     Source& source_;

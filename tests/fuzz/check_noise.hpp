@@ -18,14 +18,16 @@ inline void check_noise(const NoiseSchedule& noise, Source& source) {
     const auto [t_low, t_high] = noise.t_range();
     const auto [lambda_low, lambda_high] = noise.lambda_range();
     require(0.0 <= t_low && t_low < t_high && t_high <= 1.0, "t_range within [0, 1]");
-    require(std::isfinite(lambda_low) && std::isfinite(lambda_high) && lambda_low < lambda_high, "lambda_range finite and not empty");
+    require(std::isfinite(lambda_low) && std::isfinite(lambda_high) && lambda_low < lambda_high,
+            "lambda_range finite and not empty");
     require(noise.num_train_timesteps() > 0.0 && noise.shift() > 0.0, "positive scales");
     require(noise.fingerprint().size() == 16 && noise.fingerprint().find_first_not_of("0123456789abcdef") == std::string::npos,
             "fingerprint of 16 digits");
 
     constexpr std::size_t n = 6;
     std::array<double, n> t = {t_low, t_high}, lambda, again;
-    for (std::size_t i = 2; i < n; ++i) t[i] = source.one_in(4) ? std::min(t_low + source.scale(1e-16, 1.0), t_high) : source.uniform(t_low, t_high);
+    for (std::size_t i = 2; i < n; ++i)
+        t[i] = source.one_in(4) ? std::min(t_low + source.scale(1e-16, 1.0), t_high) : source.uniform(t_low, t_high);
     std::sort(t.begin(), t.end());
     noise.lambda(t, lambda);
     for (std::size_t i = 0; i < n; ++i) {
@@ -34,7 +36,8 @@ inline void check_noise(const NoiseSchedule& noise, Source& source) {
         require(std::isfinite(x), "lambda finite");
         require(i == 0 || x <= lambda[i - 1], "lambda falls with t");
         const double alpha = noise.alpha(x), sigma = noise.sigma(x);
-        require(alpha > 0.0 && std::isfinite(alpha) && sigma > 0.0 && std::isfinite(sigma), "alpha and sigma positive and finite");
+        require(alpha > 0.0 && std::isfinite(alpha) && sigma > 0.0 && std::isfinite(sigma),
+                "alpha and sigma positive and finite");
         require(std::abs(std::log(alpha) - std::log(sigma) - x) <= 1e-12 * (1.0 + std::abs(x) + std::abs(std::log(sigma))),
                 "lambda = log(alpha/sigma)");
         if (noise.family() == Family::vp) require(std::abs(alpha * alpha + sigma * sigma - 1.0) < 1e-12, "alpha^2 + sigma^2 = 1");
@@ -64,7 +67,8 @@ inline void check_noise(const NoiseSchedule& noise, Source& source) {
         require(!accepted([&] { noise.lambda(bad); }), "t outside the range refused");
     }
     const double width = 1.0 + std::abs(lambda_low) + std::abs(lambda_high);
-    for (double bad : {nan, lambda_low - width, lambda_high + width}) require(!accepted([&] { noise.t(bad); }), "lambda outside the range refused");
+    for (double bad : {nan, lambda_low - width, lambda_high + width})
+        require(!accepted([&] { noise.t(bad); }), "lambda outside the range refused");
     require(!accepted([&] { noise.alpha(nan); }), "alpha(NaN) refused");
     require(!accepted([&] { noise.lambda(std::span(t).first(2), again); }), "sizes that differ refused");
 }

@@ -28,14 +28,16 @@ inline std::vector<double> optimized_nodes(const Schedule& s) {
 inline void check_schedule(const NoiseSchedule& noise, int nfe, const Options& o, const Schedule& s) {
     require(nfe >= 1 && s.nfe == nfe && s.terminal == o.terminal, "nfe and terminal as asked");
     const auto calls = static_cast<std::size_t>(nfe);
-    require(s.t.size() == calls + 1 && s.lambdas.size() == calls + 1 && s.sigmas.size() == calls + 1 && s.timesteps.size() == calls,
-            "sizes");
+    require(
+        s.t.size() == calls + 1 && s.lambdas.size() == calls + 1 && s.sigmas.size() == calls + 1 && s.timesteps.size() == calls,
+        "sizes");
     const bool zero = o.terminal != Terminal::t_min;
     const auto [t_low, t_high] = noise.t_range();
     for (std::size_t i = 0; i < calls + 1; ++i) {
         const bool end = zero && i == calls;
         require(end ? s.t[i] == 0.0 && s.sigmas[i] == 0.0 && s.lambdas[i] == std::numeric_limits<double>::infinity()
-                    : s.t[i] >= t_low && s.t[i] <= t_high && std::isfinite(s.lambdas[i]) && s.sigmas[i] >= 0.0 && std::isfinite(s.sigmas[i]),
+                    : s.t[i] >= t_low && s.t[i] <= t_high && std::isfinite(s.lambdas[i]) && s.sigmas[i] >= 0.0 &&
+                          std::isfinite(s.sigmas[i]),
                 "levels finite and in the noise schedule's range");
         if (i < calls) require(std::isfinite(s.timesteps[i]), "timesteps finite");
         if (i == 0) continue;
@@ -47,12 +49,14 @@ inline void check_schedule(const NoiseSchedule& noise, int nfe, const Options& o
     }
     const auto nodes = optimized_nodes(s);
     require(nodes.front() == s.psi.t_max && nodes.back() == s.psi.t_min, "psi has the ends");
-    require(nodes.size() < 2 || nodes[nodes.size() - 1] < nodes[nodes.size() - 2], "the last optimized node below the one before it");
+    require(nodes.size() < 2 || nodes[nodes.size() - 1] < nodes[nodes.size() - 2],
+            "the last optimized node below the one before it");
     require(std::isfinite(s.mep) && s.mep >= 0.0, "objective finite, not negative");
     require(std::isfinite(s.penalty) && s.penalty >= 0.0 && s.fitness == s.mep + s.penalty, "penalty and fitness");
     require(s.min_spacing == min_spacing(nodes), "min_spacing");
     require(s.d_min >= 0.0 && (!o.d_min || s.d_min == *o.d_min), "d_min");
-    require(std::isnan(s.gap) == std::isnan(s.lower_bound) && !(s.gap < 0.0) && !(s.lower_bound > s.fitness), "gap >= 0, bound below");
+    require(std::isnan(s.gap) == std::isnan(s.lower_bound) && !(s.gap < 0.0) && !(s.lower_bound > s.fitness),
+            "gap >= 0, bound below");
     require(s.evaluations >= 0 && s.generations >= 0 && s.elapsed >= 0.0 && !to_string(s.status).empty(), "counts");
 }
 

@@ -64,7 +64,10 @@ inline NoiseTable valid_table(Source& source) {
     for (std::size_t i = 0; i < n; ++i) {
         const double x = s[i];
         table.sigma[i] = family == 2 ? 30.0 * x * x : family == 3 ? 2.0 * x + x * x : x;
-        table.alpha[i] = family == 0 ? std::sqrt((1.0 - x) * (1.0 + x)) : family == 1 ? 1.0 - x : family == 2 ? 1.0 : 1.0 - 0.7 * x;
+        table.alpha[i] = family == 0   ? std::sqrt((1.0 - x) * (1.0 + x))
+                         : family == 1 ? 1.0 - x
+                         : family == 2 ? 1.0
+                                       : 1.0 - 0.7 * x;
     }
     table.num_train_timesteps = source.pick({1000.0, 1.0, 50.0});
     return table;

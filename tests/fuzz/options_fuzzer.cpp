@@ -79,7 +79,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         const auto nodes = optimized_nodes(schedule);
         const Schedule given = schedule_from_nodes(noise, nodes, options);
         check_schedule(noise, nfe, options, given);
-        require(given.mep == schedule.mep && given.t == schedule.t && given.sigmas == schedule.sigmas, "the same schedule from its nodes");
+        require(given.mep == schedule.mep && given.t == schedule.t && given.sigmas == schedule.sigmas,
+                "the same schedule from its nodes");
         if (source.one_in(4)) {
             Schedule again;
             optimize(noise, nfe, options, workspace, again);

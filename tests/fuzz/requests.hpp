@@ -52,7 +52,8 @@ inline Options valid_options(Source& source, const NoiseSchedule& noise, int nfe
     const double low = noise.t_range().first, high = noise.t_range().second, width = high - low;
     const auto range = [&](double from, double to) {
         const double a = source.uniform(from, to), b = source.one_in(4) ? a : source.uniform(from, to);
-        return std::pair(std::clamp(low + width * std::min(a, b), low, high), std::clamp(low + width * std::max(a, b), low, high));
+        return std::pair(std::clamp(low + width * std::min(a, b), low, high),
+                         std::clamp(low + width * std::max(a, b), low, high));
     };
     // The published ends are not in every table.
     const bool published = o.search == Search::paper || !mep;

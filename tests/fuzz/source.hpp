@@ -40,7 +40,9 @@ class Source {
 
     /// In [0, 1].
     double unit() { return static_cast<double>(word(4)) / 4294967295.0; }
-    double uniform(double low, double high) { return std::clamp(low + (high - low) * unit(), std::min(low, high), std::max(low, high)); }
+    double uniform(double low, double high) {
+        return std::clamp(low + (high - low) * unit(), std::min(low, high), std::max(low, high));
+    }
     /// Any magnitude between two positive numbers is as likely.
     double scale(double low, double high) { return std::clamp(std::exp(uniform(std::log(low), std::log(high))), low, high); }
 
@@ -52,9 +54,30 @@ class Source {
     /// Any number: special ones, any bits, any magnitude.
     double wild() {
         using Limits = std::numeric_limits<double>;
-        constexpr std::array special = {Limits::quiet_NaN(), Limits::infinity(), -Limits::infinity(), 0.0, -0.0, 1.0, -1.0, 0.5, 2.0,
-                                        Limits::denorm_min(), -Limits::denorm_min(), Limits::min(), Limits::max(), Limits::lowest(),
-                                        Limits::epsilon(), 1.0 - 0x1p-53, 1.0 + 0x1p-52, 1e-12, 1e-9, 1e-6, 1e6, 1e12, 1e150, 1e-150};
+        constexpr std::array special = {Limits::quiet_NaN(),
+                                        Limits::infinity(),
+                                        -Limits::infinity(),
+                                        0.0,
+                                        -0.0,
+                                        1.0,
+                                        -1.0,
+                                        0.5,
+                                        2.0,
+                                        Limits::denorm_min(),
+                                        -Limits::denorm_min(),
+                                        Limits::min(),
+                                        Limits::max(),
+                                        Limits::lowest(),
+                                        Limits::epsilon(),
+                                        1.0 - 0x1p-53,
+                                        1.0 + 0x1p-52,
+                                        1e-12,
+                                        1e-9,
+                                        1e-6,
+                                        1e6,
+                                        1e12,
+                                        1e150,
+                                        1e-150};
         switch (below(4)) {
             case 0: return special[below(special.size())];
             case 1: return std::bit_cast<double>(word(8));

@@ -16,7 +16,7 @@ struct ChainPoints {
     std::span<const double> start = {};  ///< M costs of beginning at each point; empty: 0 at the first, no other
     std::span<const double> end = {};    ///< M costs of ending at each point; empty: 0 at the last, no other
     std::span<const double> t = {};      ///< M times, strictly decreasing; may be empty if spacing is 0
-    double spacing = 0.0;  ///< >= 0: no edge joins points nearer in t than this, less 1e-12 of the largest |t|
+    double spacing = 0.0;                ///< >= 0: no edge joins points nearer in t than this, less 1e-12 of the largest |t|
 };
 
 /// A chain of so many edges.

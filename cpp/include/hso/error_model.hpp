@@ -16,7 +16,7 @@ namespace hso {
 namespace detail {
 class Checkpoint;
 class Multistep;
-}
+}  // namespace detail
 
 /// A linear multistep solver of the sampling ODE, as diffusers runs it.
 struct Solver {
@@ -68,13 +68,14 @@ class ErrorModel {
 
     /// How the error of a single step is measured.
     enum class Carried {
-        no,        ///< in y, where it is made
-        x0,        ///< by what it changes in the next prediction of x0
-        to_zero,   ///< by what arrives of it at sigma 0, along the trajectory
+        no,       ///< in y, where it is made
+        x0,       ///< by what it changes in the next prediction of x0
+        to_zero,  ///< by what arrives of it at sigma 0, along the trajectory
     };
     /// The RMS error of one DDIM step from the teacher's state at lambdas[i] to lambdas[j]: row-major (K, K + 1) for K strictly
     /// increasing lambdas (at most 10,000), the last column for the step to sigma 0; 0 where j <= i.
-    HSO_EXPORT std::vector<double> jumps(std::span<const double> lambdas, Carried carried, const ShouldStop& should_stop = {}) const;
+    HSO_EXPORT std::vector<double> jumps(std::span<const double> lambdas, Carried carried,
+                                         const ShouldStop& should_stop = {}) const;
 
     /// The RMS error of starting at each of lambdas from eps, rather than from the teacher's state.
     HSO_EXPORT std::vector<double> late_starts(std::span<const double> lambdas, Carried carried,
@@ -82,15 +83,15 @@ class ErrorModel {
 
     /// Where to look for a schedule.
     struct Search {
-        Solver solver = {};                 ///< that will run the schedule
+        Solver solver = {};                  ///< that will run the schedule
         Terminal terminal = Terminal::zero;  ///< where its last step ends
-        std::pair<double, double> first;  ///< range of the first node's lambda
-        std::pair<double, double> last;   ///< of the last node's
-        double least_gap = 0.02;          ///< between nodes, in lambda; multistep solvers do not run on much less
+        std::pair<double, double> first;     ///< range of the first node's lambda
+        std::pair<double, double> last;      ///< of the last node's
+        double least_gap = 0.02;             ///< between nodes, in lambda; multistep solvers do not run on much less
         /// What is minimized is error^2 + (caution * error of the start)^2 * sum over intervals of log(h / h of the start)^2: a schedule far
         /// from the start has to be so much better. The model is fitted to few samples, and 20 nodes can exploit that.
         double caution = 0.0;
-        int max_iterations = 60;  ///< of Levenberg and Marquardt's method
+        int max_iterations = 60;      ///< of Levenberg and Marquardt's method
         ShouldStop should_stop = {};  ///< ends a search that takes too long
     };
     /// What improve() found.

@@ -50,7 +50,7 @@ class HSO_EXPORT ErrorProxy {
 
     /// Whether it is power() and no table.
     bool is_power() const { return log_value_ == nullptr; }
-    double p() const { return p_; }  ///< the exponent; NaN for a table
+    double p() const { return p_; }                                              ///< the exponent; NaN for a table
     const detail::MonotoneCubic* log_value() const { return log_value_.get(); }  ///< private: the table, or null
 
   private:

@@ -105,32 +105,32 @@ typedef struct hso_options {
     const double* proxy_lambda;  ///< eps~ as a table instead of p: `proxy_count` lambdas, strictly increasing; or NULL
     const double* proxy_value;   ///< and their values, above 0
     uint64_t proxy_count;        ///< at least 2; 0 for no table
-    double gamma;              ///< weight of the spacing penalty; HSO_DEFAULT: see hso::Options::gamma
-    double gap;                ///< the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
-    double d_min;              ///< least spacing in t; HSO_DEFAULT: as `limits` says
-    double rho_low;            ///< range of psi's rho
-    double rho_high;           ///< its other end
-    double t_min_low;          ///< range of the last optimized node's t; HSO_DEFAULT (both): as `limits` says
-    double t_min_high;         ///< its other end
-    double t_max_low;          ///< range of the first node's t; HSO_DEFAULT (both): as `limits` says
-    double t_max_high;         ///< its other end
+    double gamma;                ///< weight of the spacing penalty; HSO_DEFAULT: see hso::Options::gamma
+    double gap;    ///< the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
+    double d_min;  ///< least spacing in t; HSO_DEFAULT: as `limits` says
+    double rho_low;     ///< range of psi's rho
+    double rho_high;    ///< its other end
+    double t_min_low;   ///< range of the last optimized node's t; HSO_DEFAULT (both): as `limits` says
+    double t_min_high;  ///< its other end
+    double t_max_low;   ///< range of the first node's t; HSO_DEFAULT (both): as `limits` says
+    double t_max_high;  ///< its other end
     /// NULL, or whether to stop the search (hso::ShouldStop): asked on the calling thread, once when the search begins, then about
     /// every 10 ms. Anything but 0 ends it with HSO_STOPPED. It may use the library, but not this call's workspace.
     int32_t (*should_stop)(void* data);
-    void* should_stop_data;    ///< what it is given
+    void* should_stop_data;  ///< what it is given
 } hso_options;
 
 /// A schedule of nfe network calls (hso::Schedule): the caller's arrays, which the library fills, and its figures.
 typedef struct hso_schedule {
-    uint32_t size;      ///< in: sizeof(hso_schedule)
-    uint32_t capacity;  ///< in: the number of doubles that each array below has room for; at least nfe + 1
-    double* t;          ///< in: NULL, or gets nfe + 1 values, strictly decreasing; the last is 0 for terminals zero and skip
-    double* lambdas;    ///< in: NULL, or gets nfe + 1 values, strictly increasing; the last is +infinity for zero and skip
-    double* sigmas;     ///< in: NULL, or gets nfe + 1 values: VE sigma (flow: s); the last is 0 for zero and skip
-    double* timesteps;  ///< in: NULL, or gets nfe values: what the network is told
-    int32_t nfe;        ///< number of network calls
-    int32_t terminal;   ///< HSO_TERMINAL_...
-    int32_t status;     ///< HSO_STATUS_...
+    uint32_t size;        ///< in: sizeof(hso_schedule)
+    uint32_t capacity;    ///< in: the number of doubles that each array below has room for; at least nfe + 1
+    double* t;            ///< in: NULL, or gets nfe + 1 values, strictly decreasing; the last is 0 for terminals zero and skip
+    double* lambdas;      ///< in: NULL, or gets nfe + 1 values, strictly increasing; the last is +infinity for zero and skip
+    double* sigmas;       ///< in: NULL, or gets nfe + 1 values: VE sigma (flow: s); the last is 0 for zero and skip
+    double* timesteps;    ///< in: NULL, or gets nfe values: what the network is told
+    int32_t nfe;          ///< number of network calls
+    int32_t terminal;     ///< HSO_TERMINAL_...
+    int32_t status;       ///< HSO_STATUS_...
     int32_t generations;  ///< of differential evolution
     int64_t evaluations;  ///< lower-level objective evaluations
     double mep;           ///< the objective over the optimized nodes
@@ -188,8 +188,7 @@ HSO_EXPORT hso_code hso_noise_alpha(const hso_noise* noise, const double* lambda
 /// The noise's scale at `count` values of lambda.
 HSO_EXPORT hso_code hso_noise_sigma(const hso_noise* noise, const double* lambda, double* out, size_t count, hso_error* error);
 /// What the network is told at `count` values of lambda.
-HSO_EXPORT hso_code hso_noise_timestep(const hso_noise* noise, const double* lambda, double* out, size_t count,
-                                       hso_error* error);
+HSO_EXPORT hso_code hso_noise_timestep(const hso_noise* noise, const double* lambda, double* out, size_t count, hso_error* error);
 /// The lowest and the highest t with a finite lambda.
 HSO_EXPORT hso_code hso_noise_t_range(const hso_noise* noise, double* low, double* high, hso_error* error);
 

@@ -58,9 +58,8 @@ class HSO_EXPORT NoiseSchedule {
     /// decreasing. A table that is VP, flow or VE to 1e-9 uses that family's closed forms, interpolated linearly in
     /// log(alpha), sigma or lambda; any other is interpolated linearly in lambda over t, and log(sigma) by a monotone
     /// cubic in lambda. `num_train_timesteps` > 0 scales the network timestep (n*t - 1; flow: n*t; VE: log(sigma)/4).
-    static NoiseSchedule from_table(std::span<const double> t, std::span<const double> alpha,
-                                    std::span<const double> sigma, double num_train_timesteps = 1000.0,
-                                    const ShouldStop& should_stop = {});
+    static NoiseSchedule from_table(std::span<const double> t, std::span<const double> alpha, std::span<const double> sigma,
+                                    double num_train_timesteps = 1000.0, const ShouldStop& should_stop = {});
 
     double lambda(double t) const;         ///< half log-SNR at t
     double t(double lambda) const;         ///< the inverse of lambda(t)

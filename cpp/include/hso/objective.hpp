@@ -3,8 +3,8 @@
 #include <cstddef>
 #include <span>
 
-#include <hso/error_proxy.hpp>
 #include <hso/export.h>
+#include <hso/error_proxy.hpp>
 #include <hso/noise_schedule.hpp>
 
 namespace hso {
@@ -12,7 +12,8 @@ namespace hso {
 /// MEP (paper eq. 8): J = sum_i eps~(m_i) (e^{lambda_{i+1}} - e^{lambda_i}), m_i the midpoint of lambda_i, lambda_{i+1};
 /// computed as sum_i 2 G(m_i) sinh(h_i/2). `lambdas`: n >= 1 finite nodes, any order (the published search sorts).
 HSO_EXPORT double mep(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy);
-HSO_EXPORT double mep(const NoiseSchedule& noise, std::span<const double> lambdas);  ///< with ErrorProxy::standard, as the next ones
+HSO_EXPORT double mep(const NoiseSchedule& noise,
+                      std::span<const double> lambdas);  ///< with ErrorProxy::standard, as the next ones
 
 /// MEP and its gradient; `gradient` has the nodes' size.
 HSO_EXPORT double mep_gradient(const NoiseSchedule& noise, std::span<const double> lambdas, const ErrorProxy& proxy,
@@ -46,7 +47,8 @@ HSO_EXPORT double dm_nonuni_gradient(const NoiseSchedule& noise, std::span<const
                                      std::span<double> gradient);
 
 /// SPF (paper eq. 9, 10): MEP + gamma sum_i max(0, d_min - |t_{i+1} - t_i|)^2.
-HSO_EXPORT double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma, const ErrorProxy& proxy);
+HSO_EXPORT double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma,
+                      const ErrorProxy& proxy);
 /// The same with ErrorProxy::standard.
 HSO_EXPORT double spf(const NoiseSchedule& noise, std::span<const double> lambdas, double d_min, double gamma = 1e9);
 

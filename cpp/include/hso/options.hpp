@@ -46,12 +46,12 @@ enum class Limits {
 
 /// Differential evolution (Storn and Price 1997), best1bin with dither; the defaults are the published settings.
 struct EvolutionOptions {
-    int population_factor = 20;     ///< individuals per parameter: 20 x 3
-    int max_generations = 60;       ///< after the first population
-    double tolerance = 0.01;        ///< stop when the fitness spread is below tolerance * |mean|
-    double mutation_low = 0.5;      ///< the dithered F of a generation is drawn from [low, high)
-    double mutation_high = 1.0;     ///< the end of that range, at most 2
-    double crossover = 0.7;         ///< CR
+    int population_factor = 20;  ///< individuals per parameter: 20 x 3
+    int max_generations = 60;    ///< after the first population
+    double tolerance = 0.01;     ///< stop when the fitness spread is below tolerance * |mean|
+    double mutation_low = 0.5;   ///< the dithered F of a generation is drawn from [low, high)
+    double mutation_high = 1.0;  ///< the end of that range, at most 2
+    double crossover = 0.7;      ///< CR
 };
 
 /// The published weight of the spacing penalty.
@@ -59,24 +59,25 @@ constexpr double kPublishedGamma = 1e9;
 
 /// Options of optimize().
 struct Options {
-    Terminal terminal = Terminal::zero;     ///< where the last network call's interval ends
-    std::optional<Search> search = {};      ///< default: exact for MEP, bilevel for DM-NonUni, which is no chain
-    std::optional<LocalSolver> local = {};  ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
+    Terminal terminal = Terminal::zero;              ///< where the last network call's interval ends
+    std::optional<Search> search = {};               ///< default: exact for MEP, bilevel for DM-NonUni, which is no chain
+    std::optional<LocalSolver> local = {};           ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
     LowerObjective objective = LowerObjective::mep;  ///< what is minimized
-    std::optional<ErrorProxy> proxy = {};  ///< default: ErrorProxy::standard
+    std::optional<ErrorProxy> proxy = {};            ///< default: ErrorProxy::standard
     /// Weight of the spacing penalty, >= 0. With Search::exact a value makes the spacing soft: the minimum of MEP plus
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
     /// schedules that miss the spacing.
     std::optional<double> gamma = {};
-    double gap = 1e-6;  ///< Search::exact: the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
-    std::optional<Limits> limits = {};            ///< default: measured; published for Search::paper and DM-NonUni
-    std::optional<double> d_min = {};             ///< least spacing in t; default: see Limits
-    std::pair<double, double> rho = {3.0, 16.0};  ///< range of psi's rho
+    double gap =
+        1e-6;  ///< Search::exact: the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
+    std::optional<Limits> limits = {};                    ///< default: measured; published for Search::paper and DM-NonUni
+    std::optional<double> d_min = {};                     ///< least spacing in t; default: see Limits
+    std::pair<double, double> rho = {3.0, 16.0};          ///< range of psi's rho
     std::optional<std::pair<double, double>> t_min = {};  ///< range of the last optimized node's t; default: see Limits
     std::optional<std::pair<double, double>> t_max = {};  ///< of the first node's
-    std::uint64_t seed = 0;    ///< of differential evolution's random numbers
-    int threads = 1;           ///< 0: one per processor. The result does not depend on it.
-    int local_iterations = 80; ///< most objective evaluations of one lower-level solve (published: 80 iterations)
+    std::uint64_t seed = 0;                               ///< of differential evolution's random numbers
+    int threads = 1;                                      ///< 0: one per processor. The result does not depend on it.
+    int local_iterations = 80;        ///< most objective evaluations of one lower-level solve (published: 80 iterations)
     EvolutionOptions evolution = {};  ///< of Search::bilevel and Search::paper
     /// Ends a search that takes too long. With LocalSolver::slsqp and more than some 100 nodes, one iteration of NLopt's, which
     /// cannot be asked within, may take longer than the 10 ms between two questions.

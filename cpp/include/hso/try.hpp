@@ -8,8 +8,8 @@
 #include <optional>
 #include <span>
 
-#include <hso/error_proxy.hpp>
 #include <hso/export.h>
+#include <hso/error_proxy.hpp>
 #include <hso/noise_schedule.hpp>
 #include <hso/options.hpp>
 #include <hso/schedule.hpp>

@@ -25,8 +25,8 @@ struct Searches;
 /// budget takes up to 220 MB (nfe 10,000): release() what such a call leaves behind.
 class HSO_EXPORT Workspace {
   public:
-    Workspace() noexcept;   ///< allocates nothing
-    ~Workspace();           ///< gives the memory back
+    Workspace() noexcept;                              ///< allocates nothing
+    ~Workspace();                                      ///< gives the memory back
     Workspace(Workspace&& other) noexcept;             ///< takes over the memory
     Workspace& operator=(Workspace&& other) noexcept;  ///< gives its own memory back and takes over the other's
 
