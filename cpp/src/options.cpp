@@ -14,6 +14,8 @@ namespace hso::detail {
 
 namespace {
 
+constexpr double kMostGamma = 1e300;  ///< so that the penalty of 10,000 intervals is a number
+
 void check_range(std::string_view name, const std::pair<double, double>& range) {
     if (!std::isfinite(range.first) || !std::isfinite(range.second) || !(range.first <= range.second))
         throw_invalid(name, "(" + number(range.first) + ", " + number(range.second) + ")",
@@ -78,11 +80,10 @@ void check_options(const Options& options) {
             throw_invalid("local", to_string(LocalSolver::newton),
                           "slsqp for objective dm_nonuni, which has no second derivatives");
     }
-    if (options.gamma && (!(*options.gamma >= 0.0) || !std::isfinite(*options.gamma)))
-        throw_invalid("gamma", *options.gamma, "a finite number >= 0");
+    if (options.gamma && !(*options.gamma >= 0.0 && *options.gamma <= kMostGamma))
+        throw_invalid("gamma", *options.gamma, "in 0..1e300");
     if (!(options.gap > 0.0)) throw_invalid("gap", options.gap, "above 0 (infinity for no certificate)");
-    if (options.d_min && (!(*options.d_min >= 0.0) || !std::isfinite(*options.d_min)))
-        throw_invalid("d_min", *options.d_min, "a finite number >= 0");
+    if (options.d_min && !(*options.d_min >= 0.0 && *options.d_min <= 1.0)) throw_invalid("d_min", *options.d_min, "in 0..1");
     check_range("rho", options.rho);
     if (!(options.rho.first > 0.0)) throw_invalid("rho", options.rho.first, "a range above 0");
     if (options.t_min) check_range("t_min", *options.t_min);

@@ -421,6 +421,18 @@ TEST_CASE("a soft spacing that does not fit shares out what is missing") {
     }
 }
 
+TEST_CASE("the largest penalty is a number") {
+    for (const int nfe : {1, 2, 10, 1000}) {
+        Case c = named(sd_noise(), nfe, 1.0);
+        c.options.gamma = 1e300;
+        c.options.gap = nfe > 10 ? kInf : 0.1;
+        const auto s = solve(c);
+        CHECK(std::isfinite(s.fitness));
+        CHECK((s.penalty > 0.0) == (nfe > 1 || c.options.terminal == Terminal::t_min));
+        CHECK_FALSE(s.gap < 0.0);
+    }
+}
+
 TEST_CASE("the gap asked for decides the work, not the schedule's quality") {
     Case c = named(sd_noise(), 8, 0.08);
     const auto best = solve(c);

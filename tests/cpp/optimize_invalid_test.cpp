@@ -38,6 +38,8 @@ TEST_CASE("options that make no sense are refused by name") {
     for (double bad : {-1.0, kNan, kInf, -kInf}) {
         CHECK(refused("gamma", [=](Options& o) { o.gamma = bad; }));
         CHECK(refused("d_min", [=](Options& o) { o.d_min = bad; }));
+        CHECK(refused("d_min must be in 0..1, got 1.5", [=](Options& o) { o.gamma = 1.0, o.d_min = 1.5; }));
+        CHECK(refused("gamma must be in 0..1e300, got 1e+301", [=](Options& o) { o.gamma = 1e301; }));
         CHECK(refused("rho", [=](Options& o) { o.rho = {bad, 3.0}; }));
         CHECK(refused("t_min", [=](Options& o) { o.t_min = {bad, 0.03}; }));
         CHECK(refused("t_max", [=](Options& o) { o.t_max = {0.96, bad}; }));

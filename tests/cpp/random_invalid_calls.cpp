@@ -199,7 +199,7 @@ void objective(Caller& c) {
                            [&] { mep_hessian(noise, lambdas, p, gradient, diagonal, off); });
         }
         case 8: return refused("lambdas", [&] { s.one_in(2) ? mep(noise, {}, p) : dm_nonuni(noise, {}, p); });
-        case 9: return refused(s.one_in(2) ? "d_min" : "d_min", [&] { spf(noise, lambdas, negative(s), 1e9); });
+        case 9: return refused("d_min", [&] { spf(noise, lambdas, negative(s), 1e9); });
         case 10: return refused("gamma", [&] { spf(noise, lambdas, 0.1, negative(s)); });
         default:
             switch (s.below(3)) {
@@ -247,9 +247,9 @@ const char* spoil(Source& s, Options& o) {
         case 2: o.local = no_enumerator<LocalSolver>(s); return "local";
         case 3: o.objective = no_enumerator<LowerObjective>(s); return "objective";
         case 4: o.limits = no_enumerator<Limits>(s); return "limits";
-        case 5: o.gamma = negative(s); return "gamma";
+        case 5: o.gamma = s.one_in(4) ? s.scale(1.01e300, 1e308) : negative(s); return "gamma";
         case 6: o.gap = s.one_in(2) ? s.pick({kNan, -kInfinity}) : -s.scale(1e-300, 1e300) * s.pick({1.0, 0.0}); return "gap";
-        case 7: o.d_min = negative(s); return "d_min";
+        case 7: o.d_min = s.one_in(4) ? s.scale(1.01, 1e300) : negative(s); return "d_min";
         case 8: o.rho = bad_range({3.0, 16.0}); return "rho";
         case 9: o.rho = {s.pick({0.0, -1.0, -1e300}), 16.0}; return "rho";
         case 10: o.t_min = bad_range({0.1, 0.2}); return "t_min";

@@ -64,14 +64,14 @@ struct Options {
     std::optional<LocalSolver> local = {};           ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
     LowerObjective objective = LowerObjective::mep;  ///< what is minimized
     std::optional<ErrorProxy> proxy = {};            ///< default: ErrorProxy::standard
-    /// Weight of the spacing penalty, >= 0. With Search::exact a value makes the spacing soft: the minimum of MEP plus
+    /// Weight of the spacing penalty, 0..1e300. With Search::exact a value makes the spacing soft: the minimum of MEP plus
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
     /// schedules that miss the spacing.
     std::optional<double> gamma = {};
     double gap =
         1e-6;  ///< Search::exact: the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
     std::optional<Limits> limits = {};                    ///< default: measured; published for Search::paper and DM-NonUni
-    std::optional<double> d_min = {};                     ///< least spacing in t; default: see Limits
+    std::optional<double> d_min = {};                     ///< least spacing in t, 0..1; default: see Limits
     std::pair<double, double> rho = {3.0, 16.0};          ///< range of psi's rho
     std::optional<std::pair<double, double>> t_min = {};  ///< range of the last optimized node's t; default: see Limits
     std::optional<std::pair<double, double>> t_max = {};  ///< of the first node's
