@@ -188,10 +188,11 @@ void solve_positive(benchmark::State& state) {
         for (std::size_t j = 0; j < n; ++j)
             matrix[i * n + j] = dot(row(entries, i, n), row(entries, j, n)) + (i == j ? static_cast<double>(n) : 0.0);
     auto a = matrix, b = right;
+    Checkpoint checkpoint;
     const auto solve = [&] {
         a = matrix;
         b = right;
-        hso::detail::solve_positive(a, n, b, 1);
+        hso::detail::solve_positive(a, n, b, 1, checkpoint);
     };
     solve();
     bool good = true;

@@ -17,12 +17,16 @@ BUILD = ROOT / "build/dev"  # the sanitized build of ./test: up to date there, a
 @functools.cache
 def library() -> tuple[Path, list[str]]:
     """The static library and the flags that it was compiled with."""
+    fcntl = pytest.importorskip("fcntl")
     for tool in ("cmake", "g++", "ninja"):
         if shutil.which(tool) is None:
             pytest.skip(f"needs {tool} to build the C++ library")
-    for step in (["cmake", "--preset", "dev"], ["cmake", "--build", "--preset", "dev", "--target", "hso"]):
-        done = subprocess.run(step, cwd=ROOT, capture_output=True, text=True, timeout=900)
-        assert done.returncode == 0, done.stdout + done.stderr
+    BUILD.mkdir(parents=True, exist_ok=True)
+    with (BUILD / ".lock").open("w") as lock:  # two processes of pytest would build over each other
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for step in (["cmake", "--preset", "dev"], ["cmake", "--build", "--preset", "dev", "--target", "hso"]):
+            done = subprocess.run(step, cwd=ROOT, capture_output=True, text=True, timeout=900)
+            assert done.returncode == 0, done.stdout + done.stderr
     cache = (BUILD / "CMakeCache.txt").read_text(encoding="utf-8")
     flags = re.search(r"^CMAKE_CXX_FLAGS:STRING=(.*)$", cache, re.MULTILINE)
     assert flags is not None
