@@ -17,6 +17,7 @@ constexpr double kLeastRefinement = 1.25;
 constexpr double kLeastShare = 1e-9;                  ///< of the range: the least width of the first pass's cells
 constexpr double kMaxFirstEdges = 3e7;                ///< of the first pass
 constexpr double kMaxEdges = 2e8;                     ///< of all passes: a few seconds
+constexpr int kMostPasses = 64;                       ///< some ten are usual
 constexpr double kMaxCells = 4e5;                     ///< of one pass: some 100 MB
 constexpr double kNearCells = 2.0;                    ///< this close to the expected schedule its slopes are taken
 constexpr std::size_t kRowWork = 30, kEdgeWork = 10;  ///< nanoseconds or so to expand a row of edges, and each of them
@@ -33,6 +34,7 @@ void Certificate::reset(const Problem& problem, Checkpoint& checkpoint) {
     checkpoint_ = &checkpoint;
     spacing_ = problem.soft ? problem.d_min : problem.spacing;
     work_ = 0.0;
+    passes_ = 0;
     // every search begins with the same one of the two: what is repeated finds the memory it needs where it left it
     if (swapped_) swap_passes();
     for (auto* column : {&excess_, &coarse_excess_}) column->clear();
@@ -400,7 +402,7 @@ void Certificate::path(std::span<double> t) const {
 
 Certificate::Progress Certificate::refine(double best, double open, double wanted) {
     work_ += edges();  // backwards
-    if (work_ > kMaxEdges) return Progress::exhausted;
+    if (work_ > kMaxEdges || ++passes_ > kMostPasses) return Progress::exhausted;
     for (std::size_t i = nodes_.size() - 1; i-- > 0;) backward(i, best);
     coarse_nodes_ = nodes_;
     double widest = 0.0, cells = 0.0;

@@ -100,6 +100,7 @@ class Certificate {
     Checkpoint* checkpoint_ = nullptr;
     double spacing_ = 0.0;  ///< what the multipliers stand for: problem.spacing, or d_min where it is soft
     double origin_ = 0.0, step_ = 0.0, work_ = 0.0;
+    int passes_ = 0;
     std::vector<Node> nodes_, coarse_nodes_;               ///< of this pass and the last
     std::vector<Expected> expected_;                       ///< of each node
     std::vector<double> lambdas_, gradient_, multiplier_;  ///< of each node of the expected schedule

@@ -112,6 +112,7 @@ void ExactSearch::run(const Problem& problem, const Options& options, Checkpoint
     // more nodes than points, and nothing that keeps them apart
     if (problem.intervals >= lattice.size() && problem.spacing <= kLeastSpacing) gathered_.spread(problem, start_, checkpoint);
     best_.improve(start_);
+    check_value(problem, best_.value());
     if (best_.may_be_local()) escape(problem, checkpoint);
     if (std::isfinite(options.gap)) certify(problem, options, checkpoint, result);
     result.t = best_.t();

@@ -14,7 +14,7 @@ namespace hso::detail {
 
 namespace {
 
-constexpr double kMostGamma = 1e300;  ///< so that the penalty of 10,000 intervals is a number
+constexpr double kMostGamma = 1e100;  ///< so that penalties and what a certificate makes of them are numbers
 
 void check_range(std::string_view name, const std::pair<double, double>& range) {
     if (!std::isfinite(range.first) || !std::isfinite(range.second) || !(range.first <= range.second))
@@ -81,7 +81,7 @@ void check_options(const Options& options) {
                           "slsqp for objective dm_nonuni, which has no second derivatives");
     }
     if (options.gamma && !(*options.gamma >= 0.0 && *options.gamma <= kMostGamma))
-        throw_invalid("gamma", *options.gamma, "in 0..1e300");
+        throw_invalid("gamma", *options.gamma, "in 0..1e100");
     if (!(options.gap > 0.0)) throw_invalid("gap", options.gap, "above 0 (infinity for no certificate)");
     if (options.d_min && !(*options.d_min >= 0.0 && *options.d_min <= 1.0)) throw_invalid("d_min", *options.d_min, "in 0..1");
     check_range("rho", options.rho);

@@ -20,6 +20,8 @@ constexpr std::pair<double, double> kPublishedTMin = {0.01, 0.03}, kPublishedTMa
 constexpr double kLastBeforeZero = 1.5, kLastOfAll = 0.2;
 constexpr double kSpacingShare = 0.75, kRoomShare = 0.8;  // of d_min(nfe), and at most of what an even spacing would be
 
+constexpr double kMostValue = 1e250;  // of the objective: beyond, the sums and products of a certificate overflow
+
 using Range = std::pair<double, double>;
 
 std::string text(const Range& range) { return "(" + number(range.first) + ", " + number(range.second) + ")"; }
@@ -91,6 +93,13 @@ Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options
             options.rho,
             t_min,
             t_max};
+}
+
+void check_value(const Problem& problem, double value) {
+    if (std::abs(value) <= kMostValue) return;
+    const bool power = problem.proxy.is_power();
+    throw_invalid(power ? "p" : "proxy", power ? number(problem.proxy.p()) : "a table",
+                  "such that the objective is at most 1e250 for this noise schedule");
 }
 
 double Problem::value(std::span<const double> lambdas, std::span<double> gradient) const {

@@ -46,6 +46,9 @@ struct Problem {
 /// Throws std::invalid_argument for whatever makes no sense.
 Problem make_problem(const NoiseSchedule& noise, int nfe, const Options& options);
 
+/// Throws std::invalid_argument, which names the error proxy, where `value` of the objective is beyond what can be reckoned with.
+void check_value(const Problem& problem, double value);
+
 /// The checks of Options that need no noise schedule.
 void check_options(const Options& options);
 /// Refuses searches that this build lacks (they need NLopt).

@@ -94,6 +94,7 @@ Schedule schedule_from_nodes(const NoiseSchedule& noise, std::span<const double>
                                   .t_max = {}};
     Schedule schedule;
     detail::make_schedule(problem, t, std::numeric_limits<double>::quiet_NaN(), schedule);
+    detail::check_value(problem, schedule.fitness);
     schedule.status = Status::given;
     return schedule;
 }

@@ -76,6 +76,7 @@ void PsiSearch::run_paper(const Problem& problem, const Options& options, Checkp
         return value + spacing_penalty(worker.t, problem.d_min, problem.gamma);
     };
     const EvolutionResult& evolution = evolve(problem, options, team, checkpoint, fitness);
+    check_value(problem, evolution.value);
     const auto best = polish_ends(problem, evolution, [&](std::span<const double> x) { return fitness(0, to_psi(x)); });
     fitness(0, to_psi(best));
     finish(evolution, team.size(), result);
@@ -92,6 +93,7 @@ void PsiSearch::run_bilevel(const Problem& problem, const Options& options, Chec
         return value + spacing_penalty(worker.t, problem.spacing, problem.gamma);
     };
     const EvolutionResult& evolution = evolve(problem, options, team, checkpoint, fitness);
+    check_value(problem, evolution.value);
     fitness(0, to_psi(evolution.best));
     Worker& first = workers_[0];
     keep_spacing(first.t, problem.spacing, problem.t_min, problem.t_max);

@@ -121,7 +121,7 @@ def optimize(
         p: Exponent of the error proxy sigma^p / alpha, >= 0; default 2, as published, and 1 for EDM, where 2 makes
             MEP the same for every schedule.
         proxy: A tabulated error proxy instead of the power law.
-        gamma: Weight of the spacing penalty, 0..1e300. With "exact" a number makes the spacing soft: the minimum
+        gamma: Weight of the spacing penalty, 0..1e100. With "exact" a number makes the spacing soft: the minimum
             of mep plus penalty is found. Without one the spacing is a constraint. The other searches weigh
             schedules that miss the spacing with it, or with the published 1e9.
         gap: With "exact", the relative gap between the fitness and its certified lower bound, > 0, where 2e-12

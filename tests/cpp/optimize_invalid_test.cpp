@@ -1,4 +1,5 @@
 #include <hso/optimize.hpp>
+#include <hso/version.hpp>
 
 #include <stdexcept>
 
@@ -39,7 +40,7 @@ TEST_CASE("options that make no sense are refused by name") {
         CHECK(refused("gamma", [=](Options& o) { o.gamma = bad; }));
         CHECK(refused("d_min", [=](Options& o) { o.d_min = bad; }));
         CHECK(refused("d_min must be in 0..1, got 1.5", [=](Options& o) { o.gamma = 1.0, o.d_min = 1.5; }));
-        CHECK(refused("gamma must be in 0..1e300, got 1e+301", [=](Options& o) { o.gamma = 1e301; }));
+        CHECK(refused("gamma must be in 0..1e100, got 1e+101", [=](Options& o) { o.gamma = 1e101; }));
         CHECK(refused("rho", [=](Options& o) { o.rho = {bad, 3.0}; }));
         CHECK(refused("t_min", [=](Options& o) { o.t_min = {bad, 0.03}; }));
         CHECK(refused("t_max", [=](Options& o) { o.t_max = {0.96, bad}; }));
@@ -117,4 +118,32 @@ TEST_CASE("enumerators that are none are refused by name") {
         CHECK(refused("objective", [=](Options& o) { o.objective = static_cast<LowerObjective>(bad); }));
         CHECK(refused("limits", [=](Options& o) { o.limits = static_cast<Limits>(bad); }));
     }
+}
+
+TEST_CASE("error proxies that overflow are refused by name, and leave what they were given as it was") {
+    const NoiseSchedule edm = NoiseSchedule::edm();
+    const std::vector<double> lambda = {-5.0, 5.0}, value = {1e308, 1e308};
+    for (int nfe : {5, 30})
+        for (auto search : {Search::exact, Search::bilevel, Search::paper}) {
+            if (search == Search::paper && !has_nlopt()) continue;
+            Options options{.search = search};
+            options.evolution.max_generations = 1;
+            options.proxy = ErrorProxy::power(1e5);
+            Workspace workspace;
+            Schedule out = optimize(edm, 3);
+            const auto before = out.t;
+            CHECK(invalid_message([&] { optimize(edm, nfe, options, workspace, out); }) ==
+                  "p must be such that the objective is at most 1e250 for this noise schedule, got 1e+05");
+            CHECK(out.t == before);
+            options.proxy = ErrorProxy::table(lambda, value);
+            CHECK(refuses("proxy must be such", [&] { optimize(NoiseSchedule::flow(), nfe, options, workspace, out); }));
+            CHECK(out.t == before);
+            options.proxy = {};
+            optimize(edm, nfe, options, workspace, out);
+            CHECK(out.nfe == nfe);
+        }
+    CHECK(refuses("p must be such", [&] {
+        schedule_from_nodes(edm, std::vector{0.9, 0.5}, {.proxy = ErrorProxy::power(1000.0)});
+    }));
+    CHECK(optimize(edm, 1, {.proxy = ErrorProxy::power(1000.0)}).mep == 0.0);
 }

@@ -247,7 +247,7 @@ const char* spoil(Source& s, Options& o) {
         case 2: o.local = no_enumerator<LocalSolver>(s); return "local";
         case 3: o.objective = no_enumerator<LowerObjective>(s); return "objective";
         case 4: o.limits = no_enumerator<Limits>(s); return "limits";
-        case 5: o.gamma = s.one_in(4) ? s.scale(1.01e300, 1e308) : negative(s); return "gamma";
+        case 5: o.gamma = s.one_in(4) ? s.scale(1.01e100, 1e308) : negative(s); return "gamma";
         case 6: o.gap = s.one_in(2) ? s.pick({kNan, -kInfinity}) : -s.scale(1e-300, 1e300) * s.pick({1.0, 0.0}); return "gap";
         case 7: o.d_min = s.one_in(4) ? s.scale(1.01, 1e300) : negative(s); return "d_min";
         case 8: o.rho = bad_range({3.0, 16.0}); return "rho";

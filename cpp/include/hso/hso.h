@@ -105,7 +105,7 @@ typedef struct hso_options {
     const double* proxy_lambda;  ///< eps~ as a table instead of p: `proxy_count` lambdas, strictly increasing; or NULL
     const double* proxy_value;   ///< and their values, above 0
     uint64_t proxy_count;        ///< at least 2; 0 for no table
-    double gamma;                ///< weight of the spacing penalty, 0..1e300; HSO_DEFAULT: see hso::Options::gamma
+    double gamma;                ///< weight of the spacing penalty, 0..1e100; HSO_DEFAULT: see hso::Options::gamma
     double gap;    ///< the relative gap to certify, > 0, where 2e-12 is the least that rounding allows; infinity: no certificate
     double d_min;  ///< least spacing in t, 0..1; HSO_DEFAULT: as `limits` says
     double rho_low;     ///< range of psi's rho

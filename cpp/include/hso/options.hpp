@@ -64,7 +64,7 @@ struct Options {
     std::optional<LocalSolver> local = {};           ///< default: newton for MEP, slsqp for DM-NonUni, whose bound has kinks
     LowerObjective objective = LowerObjective::mep;  ///< what is minimized
     std::optional<ErrorProxy> proxy = {};            ///< default: ErrorProxy::standard
-    /// Weight of the spacing penalty, 0..1e300. With Search::exact a value makes the spacing soft: the minimum of MEP plus
+    /// Weight of the spacing penalty, 0..1e100. With Search::exact a value makes the spacing soft: the minimum of MEP plus
     /// penalty is found. Without one the spacing is a constraint. The other searches use it (or the published 1e9) to weigh
     /// schedules that miss the spacing.
     std::optional<double> gamma = {};
