@@ -41,7 +41,9 @@ def body(text: str) -> list[str]:
     if not inside:
         raise ValueError("a public header must open namespace hso and close it with '}  // namespace hso'")
     declared = inside[1].replace("HSO_EXPORT ", "")
-    public = re.sub(r"^namespace detail \{.*?^\}(?:  // namespace detail)?\n", "", declared, flags=re.DOTALL | re.MULTILINE)
+    public = re.sub(
+        r"^namespace detail \{.*?^\}(?:  // namespace detail)?\n", "", declared, flags=re.DOTALL | re.MULTILINE
+    )
     return re.sub(r"\n  private:\n.*?^(?=\};)", "\n", public, flags=re.DOTALL | re.MULTILINE).splitlines()
 
 
